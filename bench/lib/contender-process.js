@@ -1,0 +1,64 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('contender-main.js', import.meta.url))
+const STOP_WITHIN_MS = 5_000
+
+/** A contender in a process of its own. The fields below `name` are there once it has started. */
+export class ContenderProcess {
+  #child
+  #waiting = new Map()
+  #lastId = 0
+  name
+  port
+  hasSessions
+  workloads
+  /** Its clients, kept from one measurement to the next: see `visitors.js`. */
+  visitors
+
+  constructor (name) {
+    this.name = name
+    this.#child = fork(MAIN, [name], { serialization: 'json', execArgv: [], env: { ...process.env, NODE_ENV: 'production' } })
+    this.#child.on('message', ({ id, answer, error }) => {
+      const { resolve, reject } = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      if (error === undefined) resolve(answer)
+      else reject(new Error(`${name}: ${error}`))
+    })
+    this.#child.on('exit', (code, signal) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`the process of ${name} ended (${signal ?? code})`))
+      this.#waiting.clear()
+    })
+  }
+
+  /** @param setup what each contender's `start` gets: `connectionString`, `max`, `secret` */
+  async start (setup) {
+    Object.assign(this, await this.ask('start', setup))
+  }
+
+  /** Has the process do one of the commands of `contender-main.js`. */
+  ask (command, given) {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      this.#waiting.set(id, { resolve, reject })
+      this.#child.send({ id, command, given }, (error) => { if (error) reject(error) })
+    })
+  }
+
+  /** Closes the application and ends the process, by force after five seconds. */
+  async stop () {
+    const child = this.#child
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    const timeout = new AbortController()
+    const tooLong = pause(STOP_WITHIN_MS, undefined, { signal: timeout.signal }).catch(() => {})
+    await Promise.race([this.ask('stop').catch(() => {}), tooLong])
+    if (child.connected) child.disconnect()
+    await Promise.race([exited, tooLong])
+    timeout.abort()
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    await exited
+  }
+}

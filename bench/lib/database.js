@@ -1,0 +1,54 @@
+/** The one PostgreSQL server of a run: Silverback's own launcher, PostgreSQL's default settings, fsync on. */
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { fromRoot, urlOf } from './root.js'
+
+/**
+ * Starts it on a folder of its own in the checkout: a temporary folder may be in memory, where fsync costs nothing.
+ *
+ * `databaseFor` makes an empty database, so that no contender's table stands in another's way. `stop` ends the server
+ * and removes the folder.
+ */
+export async function startDatabase () {
+  const { startEmbeddedPostgres } = await import(urlOf('dist/service/embedded-postgres.js'))
+  const results = fileURLToPath(urlOf('bench/results/'))
+  await mkdir(results, { recursive: true })
+  const dataDir = await mkdtemp(join(results, 'postgres-'))
+  const remove = () => rm(dataDir, { recursive: true, force: true })
+  const server = await startEmbeddedPostgres({ dataDir, database: 'bench' }).catch(async (error) => {
+    await remove()
+    throw error
+  })
+  return {
+    describe: () => describe(server.connectionString),
+    async databaseFor (contender) {
+      const name = contender.replaceAll('-', '_')
+      await query(server.connectionString, `CREATE DATABASE ${name}`)
+      return Object.assign(new URL(server.connectionString), { pathname: `/${name}` }).href
+    },
+    async stop () {
+      await server.stop()
+      await remove()
+    }
+  }
+}
+
+/** The settings that decide what a write costs, as the server has them. */
+async function describe (connectionString) {
+  const rows = await query(connectionString, `SELECT name, current_setting(name) AS value FROM pg_settings
+    WHERE name IN ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers')`)
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+}
+
+async function query (connectionString, text) {
+  const client = new (fromRoot('pg').Client)({ connectionString })
+  await client.connect()
+  try {
+    const { rows } = await client.query(text)
+    return rows
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,13 @@
+/** The value below which the share `q` lies. @param sorted ascending; of none: `NaN` */
+export function percentile (sorted, q) {
+  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))]
+}
+
+/** Median, least and greatest; `null` of none. */
+export function summary (values) {
+  if (values.length === 0) return null
+  const sorted = Float64Array.from(values).sort()
+  const half = sorted.length >> 1
+  const median = sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
+  return { median, min: sorted[0], max: sorted.at(-1) }
+}

@@ -1,0 +1,57 @@
+/**
+ * The clients: each with a session and a cookie of its own.
+ *
+ * A contender without sessions has one answer for all of them, that of index 0.
+ *
+ * @module
+ */
+import { runLoad } from './load.js'
+
+/** Makes visitors and, where there are sessions, one for each. @throws Error when that fails */
+export async function seedVisitors (contender, count) {
+  const visitors = Array.from({ length: count }, (_, index) => ({ index: contender.hasSessions ? index : 0, n: 0, next: 0, cookie: '' }))
+  if (!contender.hasSessions) return visitors
+  await once(contender, visitors, SEED)
+  if (visitors.some(({ cookie }) => cookie === '')) throw new Error(`${contender.name}: a session was made without a cookie`)
+  await checkStored(contender, visitors)
+  return visitors
+}
+
+/** Reads every session. @throws Error when one does not hold what was last written to it */
+export async function checkStored (contender, visitors) {
+  await once(contender, visitors, WORKLOADS_BY_NAME.read)
+}
+
+async function once (contender, visitors, workload) {
+  const { failures, example } = await runLoad({ port: contender.port, connections: Math.min(16, visitors.length), visitors, workload, rounds: 1 })
+  if (failures > 0) throw new Error(`${contender.name}: ${failures} of ${visitors.length} sessions are not as they should be: ${example}`)
+}
+
+const SEED = {
+  request: ({ index, cookie }) => requestOf('POST', `/seed/${index}`, cookie),
+  expected: () => '{}'
+}
+
+/** `request`: its text. `expected`: the one right body. `answered`: called when that body has come. */
+export const WORKLOADS_BY_NAME = {
+  read: {
+    request: ({ cookie }) => requestOf('GET', '/read', cookie),
+    expected: ({ index, n }) => `{"index":${index},"theme":"dark","n":${n}}`
+  },
+  write: {
+    request: (visitor) => requestOf('POST', `/write/${++visitor.next}`, visitor.cookie),
+    expected: ({ next }) => `{"n":${next}}`,
+    answered (visitor) { if (visitor.cookie !== '') visitor.n = visitor.next }
+  },
+  anonymous: {
+    request: () => requestOf('GET', '/anonymous', ''),
+    expected: () => '{"theme":"light"}',
+    setsNoCookie: true
+  }
+}
+
+function requestOf (method, path, cookie) {
+  const length = method === 'POST' ? 'Content-Length: 0\r\n' : ''
+  const cookies = cookie === '' ? '' : `Cookie: ${cookie}\r\n`
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n${length}${cookies}\r\n`
+}

@@ -1,0 +1,110 @@
+/**
+ * `npm run bench`: starts PostgreSQL and every contender, measures them in turn, and says how they compare.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { ContenderProcess } from './lib/contender-process.js'
+import { startDatabase } from './lib/database.js'
+import { describeMachine, loadAverage } from './lib/machine.js'
+import { cellsOf, countStatements, measure, profile } from './lib/measure.js'
+import { prepare } from './lib/prepare.js'
+import { summarize } from './lib/profile-summary.js'
+import { toMarkdown } from './lib/report.js'
+import { urlOf } from './lib/root.js'
+import { tabulate } from './lib/tabulate.js'
+import { judge } from './lib/targets.js'
+import { packageVersions } from './lib/versions.js'
+import { seedVisitors } from './lib/visitors.js'
+import { readOptions, USAGE } from './options.js'
+
+/** Connections of each contender's pool: the default of pg, and Silverback's. */
+const MAX = 10
+
+const interrupted = new AbortController()
+// More than once: a terminal tells the whole group, and npm passes it on.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { interrupted.abort(new Error(`stopped by ${signal}`)) })
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options.help) console.log(USAGE)
+  else await main(options)
+} catch (error) {
+  console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error)
+  process.exitCode = 1
+}
+
+async function main (options) {
+  await prepare()
+  const database = await startDatabase()
+  const contenders = []
+  try {
+    for (const name of options.contenders) contenders.push(await startContender(name, database, options))
+    if (options.profile) await profileAll(contenders, options)
+    else await compare(contenders, database, options)
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.stop()))
+    await database.stop()
+  }
+}
+
+async function startContender (name, database, { visitors }) {
+  const contender = new ContenderProcess(name)
+  try {
+    await contender.start({ connectionString: await database.databaseFor(name), max: MAX, secret: randomBytes(32).toString('base64') })
+    contender.visitors = await seedVisitors(contender, visitors)
+    say(`${name}: ready`)
+    return contender
+  } catch (error) {
+    await contender.stop()
+    throw error
+  }
+}
+
+async function compare (contenders, database, options) {
+  const before = loadAverage()
+  const statements = []
+  await inTurn(contenders, options, async (contender, cell) => {
+    statements.push({ contender: contender.name, ...cell, perRequest: await countStatements(contender, cell) })
+  })
+  const measurements = []
+  for (let round = 1; round <= options.rounds; round++) {
+    await inTurn(contenders, options, async (contender, cell) => {
+      const figures = await measure(contender, cell, options)
+      measurements.push({ round, contender: contender.name, ...cell, figures })
+      say(`${round}/${options.rounds} ${cell.workload} ${cell.connections} ${contender.name}: ${figures.rate.toFixed(0)} req/s`)
+    })
+  }
+  const machine = { ...describeMachine(), postgres: await database.describe(), loadAverage: [before, loadAverage()] }
+  const { mode, rounds, seconds, warmUpSeconds, visitors } = options
+  const rows = tabulate(measurements, statements)
+  const result = { machine, packages: await packageVersions(), run: { mode, rounds, seconds, warmUpSeconds, visitors, max: MAX }, rows, targets: judge(rows) }
+  const file = `bench/results/${new Date().toISOString().replace(/[:.]/g, '-')}.json`
+  await writeFile(urlOf(file), `${JSON.stringify(result, null, 2)}\n`)
+  console.log(`\n${toMarkdown(result)}\n${file}`)
+  if (rows.some(({ failure }) => failure !== null)) process.exitCode = 1
+}
+
+async function profileAll (contenders, options) {
+  await inTurn(contenders, options, async (contender, cell) => {
+    const { profile: taken, requests } = await profile(contender, cell, options)
+    const file = `bench/results/${contender.name}-${cell.workload}-${cell.connections}.cpuprofile`
+    await writeFile(urlOf(file), JSON.stringify(taken))
+    console.log(`\n${file}\n${summarize(taken, requests)}`)
+  })
+}
+
+/** A B C for each workload and number of connections. @throws Error when the run was interrupted */
+async function inTurn (contenders, options, work) {
+  for (const cell of cellsOf(options)) {
+    for (const contender of contenders.filter(({ workloads }) => workloads.includes(cell.workload))) {
+      interrupted.signal.throwIfAborted()
+      await work(contender, cell)
+    }
+  }
+}
+
+function say (line) {
+  if (process.stderr.isTTY) process.stderr.write(`${line}\n`)
+}

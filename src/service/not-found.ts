@@ -1,0 +1,19 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { general, RequestError, sendAnswer, toAnswer } from './problems.js'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/**
+ * Answers what no route takes: 404; 405 with `Allow` for a path that is there under other methods (RFC 9110 section
+ * 15.5.6); `OPTIONS` on such a path with `Allow` alone: no other site is invited.
+ */
+export function answerNotFound (app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (request, reply) => {
+    const url = request.url.split('?', 1)[0] ?? ''
+    const allowed = METHODS.filter((method) => app.hasRoute({ method, url }))
+    if (allowed.length === 0) return sendAnswer(reply, general(404))
+    reply.header('allow', [...allowed, 'OPTIONS'].join(', '))
+    if (request.method === 'OPTIONS') return reply.code(204).send()
+    return sendAnswer(reply, toAnswer(new RequestError(405, 'ERR_METHOD', 'this path does not take that method')))
+  }
+}

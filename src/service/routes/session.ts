@@ -1,0 +1,79 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { SessionTooLargeError, SessionValueError } from '../../core/errors.js'
+import { getSession } from '../../session/opened.js'
+import type { Session } from '../../session/session.js'
+import { invalid, RequestError } from '../problems.js'
+
+/** Keys that begin so are the service's own: no client sees or writes them. */
+const OWN = '_'
+
+interface Patch {
+  readonly set?: Readonly<Record<string, unknown>>
+  readonly unset?: readonly string[]
+}
+
+const PATCH_SCHEMA = {
+  type: 'object',
+  nullable: true, // how an absent body arrives
+  additionalProperties: false,
+  properties: {
+    set: { type: 'object', maxProperties: 256 },
+    unset: { type: 'array', maxItems: 256, items: { type: 'string' } }
+  }
+}
+
+/** The session of whoever asks: read it, change its values, end it. */
+export const sessionRoutes: FastifyPluginAsync = async (app) => {
+  app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+
+  app.get('/session', async (request) => view(getSession(request)))
+
+  app.patch<{ Body: Patch | null | undefined }>('/session', { schema: { body: PATCH_SCHEMA } }, async (request) => {
+    if (request.body === null) throw invalid('body', 'must be an object')
+    const session = getSession(request)
+    const { set = {}, unset = [] } = request.body ?? {}
+    checkKeys(Object.keys(set), unset)
+    await change(session, set, unset)
+    return view(session)
+  })
+
+  app.delete('/session', async (request, reply) => {
+    await getSession(request).destroy()
+    return await reply.code(204).send()
+  })
+}
+
+/** All of the change, or nothing of it. @throws RequestError 422 `ERR_SESSION_VALUE`; the errors of `Session.save` */
+async function change (session: Session, set: Readonly<Record<string, unknown>>, unset: readonly string[]): Promise<void> {
+  try {
+    for (const key of unset) session.delete(key)
+    for (const [key, value] of Object.entries(set)) session.set(key, value)
+    await session.save()
+  } catch (error) {
+    // drops what is pending, so that the answer to the refusal does not save it
+    if (error instanceof SessionValueError || error instanceof SessionTooLargeError) await session.reload()
+    if (error instanceof SessionValueError) throw new RequestError(422, error.code, error.message, error.key.slice(0, 80))
+    throw error
+  }
+}
+
+function checkKeys (set: readonly string[], unset: readonly string[]): void {
+  for (const key of [...set, ...unset]) {
+    if (key.startsWith(OWN)) throw invalid(key, `must not begin with "${OWN}": such keys are the service's own`)
+  }
+  const both = set.find((key) => unset.includes(key))
+  if (both !== undefined) throw invalid(both, 'must not stand in both "set" and "unset"')
+}
+
+/** What the client may see. Of a visitor without a row: that there is nothing. */
+function view (session: Session) {
+  const { isNew } = session
+  return {
+    id: isNew ? null : session.id,
+    isNew,
+    userId: session.userId,
+    createdAt: isNew ? null : session.createdAt,
+    expiresAt: isNew ? null : session.expiresAt,
+    values: Object.fromEntries(Object.entries(session.values).filter(([key]) => !key.startsWith(OWN)))
+  }
+}

@@ -1,0 +1,109 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AddressInfo } from 'node:net'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { PostgresStore } from '../stores/postgres/store.js'
+import { buildApp } from './app.js'
+import type { Config } from './config.js'
+import { isLocal } from '../stores/postgres/connection-string.js'
+import { watchDatabase } from './database.js'
+import { startEmbeddedPostgres } from './embedded-postgres.js'
+import type { EmbeddedPostgresOptions } from './embedded-postgres.js'
+import { developmentKeys } from './keys.js'
+import { folderError, listenError } from './start-error.js'
+
+/** A service that runs. */
+export interface Service {
+  /** Where people go. */
+  readonly url: string
+  /** Stops accepting, lets what is under way finish within six seconds, and gives everything back. Never rejects. */
+  stop (): Promise<void>
+}
+
+/** Requests that take longer than this are cut: the whole stop shall end within ten seconds. */
+const DRAIN_MS = 6_000
+
+/**
+ * Starts everything in order: the embedded PostgreSQL where no other is given, the keys, the application, the port; then
+ * the database is waited for in the background.
+ *
+ * @throws EmbeddedPostgresError, KeysFileError, StartError; what was started is stopped
+ */
+export async function startService (config: Config, log: FastifyBaseLogger): Promise<Service> {
+  const undo: (() => Promise<unknown>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step().catch((err: unknown) => { log.error({ err }, 'a part of the service did not stop') })
+  }
+  try {
+    return { url: await startParts(config, log, undo), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Resolves to where it listens. What it starts, it notes how to stop. */
+async function startParts (config: Config, log: FastifyBaseLogger, undo: (() => Promise<unknown>)[]): Promise<string> {
+  for (const warning of config.warnings) log.warn(warning)
+  const note = (message: string): void => { log.info(message) }
+  const { dataDir } = config
+  let lost: string | null = null
+  const onEnd = (message: string): void => {
+    lost = message
+    log.error(message)
+  }
+  const connectionString = config.database.url?.reveal() ?? await inFolder(dataDir, async () => await startDatabase(config, { log: note, onEnd }, undo))
+  const authKeys = config.sessions.authKeys ?? await inFolder(dataDir, async () => await developmentKeys({ dataDir, log: note }))
+  const { migrationUrl, migrateOnStart, pooler } = config.database
+  const store = new PostgresStore({ connectionString, ...(pooler !== undefined && { pooler }) })
+  const readiness = watchDatabase({ connectionString, migrationConnectionString: migrationUrl?.reveal() ?? connectionString, migrateOnStart, pooler, lost: () => lost, log })
+  undo.push(async () => { await readiness.close() })
+  const app = buildApp({ config, authKeys, store, readiness, log })
+  undo.push(async () => { await drain(app) })
+  await listen(app, config)
+  return urlOf(app, config.host)
+}
+
+/** Without Fastify's line for each address: where people go is said by whoever starts the service. */
+async function listen (app: FastifyInstance, { host, port, logLevel }: Config): Promise<void> {
+  app.log.level = 'silent' // the application's alone: a child of the service's log
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    throw listenError(error, { host, port })
+  } finally {
+    app.log.level = logLevel
+  }
+}
+
+async function inFolder<T> (dataDir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw folderError(error, dataDir)
+  }
+}
+
+type Listeners = Required<Pick<EmbeddedPostgresOptions, 'log' | 'onEnd'>>
+
+async function startDatabase ({ dataDir, isProduction }: Config, listeners: Listeners, undo: (() => Promise<unknown>)[]): Promise<string> {
+  if (isProduction) throw new TypeError('the embedded PostgreSQL is not for production')
+  const postgres = await startEmbeddedPostgres({ dataDir, ...listeners })
+  undo.push(async () => { await postgres.stop() })
+  return postgres.connectionString
+}
+
+/** Closes the application: its sessions, the cleanup, the pool. Connections that are still busy after the time are cut. */
+async function drain (app: FastifyInstance): Promise<void> {
+  const closed = new AbortController()
+  const cut = pause(DRAIN_MS, undefined, { signal: closed.signal }).then(() => { app.server.closeAllConnections() }, () => { /* it was in time */ })
+  await app.close()
+  closed.abort()
+  await cut
+}
+
+function urlOf (app: FastifyInstance, host: string): string {
+  const address: AddressInfo | string | null = app.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const name = isLocal(host) || host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${port}`
+}

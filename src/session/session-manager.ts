@@ -1,0 +1,274 @@
+import { equalHashes, hashSecret } from '../core/credential.js'
+import { SessionGoneError, StoreError } from '../core/errors.js'
+import { startTimer } from '../core/timer.js'
+import type { RepeatingTimer } from '../core/timer.js'
+import { checkStore } from './check-store.js'
+import { createCookieCodec, readCookies } from './cookie.js'
+import type { CookieCodec, VerifiedCookie } from './cookie.js'
+import { CookieWriter } from './cookie-writer.js'
+import { rejectCrossSite } from './cross-site.js'
+import { publish, subscribe } from './events.js'
+import type { RejectionReason, SessionEventMessage, SessionEventName } from './events.js'
+import type { ReplyLike, RequestLike } from './http.js'
+import { dropSetCookie } from './http.js'
+import type { Manager, SessionInfo } from './manager.js'
+import { openedSession, setOpened } from './opened.js'
+import { SessionOrigin } from './origin.js'
+import { resolveManagerOptions } from './options.js'
+import type { ManagerOptions, ResolvedManagerOptions } from './options.js'
+import { RequestSession } from './request-session.js'
+import { SessionRow } from './row.js'
+import type { SessionHost } from './row.js'
+import type { Session } from './session.js'
+import { SessionCookie } from './session-cookie.js'
+import { checkUserId, copyClaims } from './sign-in.js'
+import { Signals } from './signals.js'
+import type { Claims, CleanupOptions, SessionRecord, Store } from './store.js'
+import { UpdateQueue } from './update-queue.js'
+import { isValues } from './values.js'
+
+/**
+ * Makes a Manager, for use without the plugin. `reply.setCookie` of @fastify/cookie must be there.
+ *
+ * Starts the cleanup timer; `close` stops it.
+ * @throws TypeError naming the option that is wrong
+ */
+export function createManager (store: Store, options: ManagerOptions): Manager {
+  return new SessionManager(store, resolveManagerOptions(options))
+}
+
+/** The manager that the plugin drives; `start` and `refresh` exist in a form without promises where none is needed. */
+export class SessionManager implements Manager, SessionHost {
+  readonly store: Store
+  readonly options: SessionHost['options']
+  readonly updates: UpdateQueue
+  readonly signals: Signals
+  readonly #codec: CookieCodec
+  readonly #timer: RepeatingTimer | null
+  /** Sessions that are being loaded by hand: the plugin opens one a request, and needs no entry. */
+  readonly #starting = new WeakMap<object, Promise<RequestSession>>()
+  readonly #listening = new Set<() => void>()
+  readonly #writer: CookieWriter
+
+  constructor (store: Store, { authKeys, sealer, ...options }: ResolvedManagerOptions) {
+    checkStore(store)
+    this.store = store
+    this.options = Object.freeze(options)
+    this.updates = new UpdateQueue(store)
+    this.signals = new Signals(store)
+    this.#codec = createCookieCodec({ cookieName: options.cookieName, keys: authKeys, sealer })
+    this.#writer = new CookieWriter(options.cookieName, this.#codec)
+    this.#timer = options.cleanupInterval === 0
+      ? null
+      : startTimer({ everySeconds: options.cleanupInterval, work: async (signal) => await this.cleanup({ signal }), onError: (err) => options.log?.error({ err }, 'session cleanup failed; the next run tries again') })
+  }
+
+  async start (request: RequestLike, reply: ReplyLike): Promise<RequestSession> {
+    const starting = this.#starting.get(request) ?? Promise.resolve(this.open(request, reply))
+    this.#starting.set(request, starting)
+    return await starting.finally(() => { this.#starting.delete(request) })
+  }
+
+  /** `start`, without a promise for visitors. */
+  open (request: RequestLike, reply: ReplyLike): RequestSession | Promise<RequestSession> {
+    const session = openedSession(request, this)
+    if (session !== null) return session
+    const cookie = this.#verify(request)
+    if (cookie === null) return this.#session(request, reply, null, null, false)
+    if (this.options.trustedOrigins !== null) rejectCrossSite(request, this.options.trustedOrigins)
+    return this.#load(request, reply, cookie)
+  }
+
+  async destroy (request: RequestLike, reply: ReplyLike): Promise<void> {
+    const session = await this.start(request, reply)
+    await session.destroy()
+    this.#writeCookie(session, request, reply)
+  }
+
+  async refresh (request: RequestLike, reply: ReplyLike): Promise<void> {
+    const session = this.#openedFor(request)
+    if (session !== undefined) await this.#refresh(session, request, reply)
+  }
+
+  /** `refresh` when the answer leaves, once, without a promise where there is nothing to write. */
+  settle (request: RequestLike, reply: ReplyLike): void | Promise<void> {
+    const session = this.#openedFor(request)
+    // Fastify runs the hook again when another plugin's hook turns the answer into an error
+    if (session === undefined || session.isAnswered) return
+    session.close()
+    return this.#refresh(session, request, reply)
+  }
+
+  async regenerate (request: RequestLike, reply: ReplyLike, keepKeys?: readonly string[]): Promise<Session> {
+    const session = await this.start(request, reply)
+    await session.regenerate(keepKeys)
+    this.#writeCookie(session, request, reply)
+    return session
+  }
+
+  async list (userId: string): Promise<SessionInfo[]> {
+    checkUserId(userId)
+    const records = await this.store.listByUser(userId)
+    return records.map(({ secretHash: _hash, values: _values, version: _version, readAt: _readAt, ...info }) => info)
+  }
+
+  async end (sessionId: string): Promise<boolean> {
+    if (!isSessionId(sessionId)) return false
+    const isEnded = await this.store.delete(sessionId)
+    if (isEnded) this.#tellEnd(sessionId)
+    return isEnded
+  }
+
+  async endAll (userId: string, options: { readonly except?: string } = {}): Promise<number> {
+    checkUserId(userId)
+    // one that is not well-formed would spare nothing, and end what was to be spared
+    if (options.except !== undefined && !isSessionId(options.except)) throw new TypeError('endAll: "except" must be a session id')
+    const ids = await this.store.deleteByUser(userId, options)
+    for (const id of ids) this.#tellEnd(id)
+    return ids.length
+  }
+
+  async block (sessionId: string, reason: string): Promise<boolean> {
+    if (typeof reason !== 'string' || reason.length > 512 || /[\p{Cc}\p{Cs}]/u.test(reason)) {
+      throw new TypeError('block: the reason must be text of at most 512 characters without control characters')
+    }
+    if (!isSessionId(sessionId)) return false
+    const isBlocked = await this.store.block(sessionId, reason)
+    if (isBlocked) {
+      this.signals.fire(sessionId, 'blocked')
+      publish(this, 'blocked', { sessionId, reason })
+    }
+    return isBlocked
+  }
+
+  async unblock (sessionId: string): Promise<boolean> {
+    return isSessionId(sessionId) && await this.store.unblock(sessionId)
+  }
+
+  async setClaims (userId: string, claims: Claims): Promise<number> {
+    checkUserId(userId)
+    return await this.store.setClaims(userId, copyClaims(claims))
+  }
+
+  async cleanup (options?: CleanupOptions): Promise<number> {
+    const startedAt = performance.now()
+    const count = await this.store.cleanup(options)
+    publish(this, 'cleanup', { count, ms: performance.now() - startedAt })
+    return count
+  }
+
+  on<E extends SessionEventName> (event: E, listener: (message: SessionEventMessage<E>) => void): () => void {
+    const unsubscribe = subscribe(this, event, listener)
+    const end = (): void => { unsubscribe(); this.#listening.delete(end) }
+    this.#listening.add(end)
+    return end
+  }
+
+  async close (): Promise<void> {
+    this.signals.close()
+    await this.#timer?.stop()
+    await this.store.close()
+    for (const end of this.#listening) end()
+  }
+
+  /** The one cookie of this request that verifies; `null`: none does, or two do (6265bis section 4.2.2: order means nothing). */
+  #verify (request: RequestLike): VerifiedCookie | null {
+    const values = readCookies(request.headers.cookie, this.options.cookieName)
+    if (values.length === 0) return null
+    const verified = [...new Set(values)].map((value) => this.#codec.decode(value)).filter((cookie) => cookie !== null)
+    const [only] = verified
+    if (verified.length === 1 && only !== undefined) return only
+    this.#reject(request, verified.length === 0 ? 'forged' : 'duplicate')
+    return null
+  }
+
+  async #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
+    const { id, secret } = cookie.credential
+    let record: SessionRecord | null
+    let reason: RejectionReason | null
+    try {
+      record = await this.store.get(id)
+      reason = await this.#judge(record, secret)
+    } catch (error) {
+      if (!(error instanceof StoreError) || this.#storeErrorPolicy(request) !== 'anonymous') throw error
+      request.log.error({ err: error }, 'session storage failed; answering as to a stranger')
+      return this.#session(request, reply, null, null, true)
+    }
+    if (record === null || reason !== null) {
+      this.#reject(request, reason ?? 'unknown', id)
+      return this.#session(request, reply, null, cookie, false)
+    }
+    return this.#session(request, reply, record, cookie, false)
+  }
+
+  /** Why a record is not this cookie's session; `null`: it is. */
+  async #judge (record: SessionRecord | null, secret: Buffer): Promise<RejectionReason | null> {
+    if (record === null) return 'unknown'
+    if (!equalHashes(record.secretHash, hashSecret(secret))) return 'replaced'
+    if (isValues(record.values)) return null
+    // a row edited by hand: nothing of it can be trusted, and no request of its owner would ever work again
+    await this.store.delete(record.id)
+    return 'corrupt'
+  }
+
+  #storeErrorPolicy (request: RequestLike): 'fail' | 'anonymous' {
+    return request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
+  }
+
+  #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
+    const row = new SessionRow(this, new SessionOrigin(request, reply), record, record && (presented?.credential ?? null))
+    const cookie = new SessionCookie(row, this.options, presented)
+    const session = new RequestSession({ host: this, row, cookie, isVolatile })
+    setOpened(request, session)
+    return session
+  }
+
+  #openedFor (request: RequestLike): RequestSession | undefined {
+    const session = openedSession(request, this)
+    return session === null || session.isVolatile ? undefined : session
+  }
+
+  #refresh (session: RequestSession, request: RequestLike, reply: ReplyLike): void | Promise<void> {
+    if (session.writes.isBusy || session.needsWrite || session.isSlideDue) return this.#save(session, request, reply)
+    this.#writeCookie(session, request, reply)
+  }
+
+  async #save (session: RequestSession, request: RequestLike, reply: ReplyLike): Promise<void> {
+    try {
+      if (session.writes.isBusy) await session.writes.settled()
+      if (!session.needsWrite) {
+        if (session.isSlideDue) await session.slide()
+      } else if (session.failure === null) await session.save()
+      else throw session.failure
+    } catch (error) {
+      if (error instanceof SessionGoneError) {
+        request.log.info({ sessionId: session.id }, 'the session ended while this request was in flight; its changes are dropped')
+      } else if (error instanceof StoreError && !session.needsWrite) {
+        // a slide that fails costs nobody anything: the next request tries again
+        request.log.warn({ err: error, sessionId: session.id }, 'the session expiry could not be moved')
+        return
+      } else {
+        throw error
+      }
+    }
+    this.#writeCookie(session, request, reply)
+  }
+
+  #writeCookie (session: RequestSession, request: RequestLike, reply: ReplyLike): void {
+    if (session.isGone) { dropSetCookie(reply, this.options.cookieName); return }
+    const cookie = session.cookie.toSend()
+    if (cookie !== null) this.#writer.write(cookie, request, reply)
+  }
+
+  #reject (request: RequestLike, reason: RejectionReason, sessionId?: string): void {
+    request.log.debug({ reason, sessionId }, 'session cookie not accepted')
+    publish(this, 'rejected', { reason, clientIp: request.ip, ...(sessionId !== undefined && { sessionId }) })
+  }
+
+  #tellEnd (sessionId: string): void {
+    this.signals.fire(sessionId, 'ended')
+    publish(this, 'ended', { sessionId })
+  }
+}
+
+const isSessionId = (text: string): boolean => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(text)

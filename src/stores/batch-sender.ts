@@ -1,0 +1,98 @@
+/** Batches under way at once. While so many are, requests gather for the next. */
+const MAX_FRESH = 4
+/** A batch that waits this long, for a lock or a slow server, does not hold up the others any more … */
+const SLOW_MS = 100
+/** … up to this many in all. */
+const MAX_SENT = 8
+
+export interface SenderOptions<Batch> {
+  /** Takes the next batch out of the queue; `null`: nothing can be sent. */
+  readonly take: () => Batch | null
+  /** Sends it and answers its callers; calls `answered` when its round trip is over. Never rejects. */
+  readonly send: (batch: Batch, answered: () => void) => Promise<void>
+}
+
+/** Decides when the batches of a queue go out: with the end of the tick, some at a time. */
+export class BatchSender<Batch> {
+  readonly #take: () => Batch | null
+  readonly #send: (batch: Batch, answered: () => void) => Promise<void>
+  readonly #open = new Set<Promise<void>>()
+  #fresh = 0
+  #sent = 0
+  #scheduled = false
+
+  constructor ({ take, send }: SenderOptions<Batch>) {
+    this.#take = take
+    this.#send = send
+  }
+
+  /** Says that something was queued. What else is queued in this tick goes along. */
+  wake (): void {
+    if (this.#scheduled || this.#isFull()) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  /** Resolves when what was queued has been answered. */
+  async settled (): Promise<void> {
+    this.#flush()
+    while (this.#open.size > 0) {
+      await Promise.all(this.#open)
+      this.#flush()
+    }
+  }
+
+  #isFull (): boolean {
+    return this.#fresh >= MAX_FRESH || this.#sent >= MAX_SENT
+  }
+
+  #flush (): void {
+    while (!this.#isFull()) {
+      const batch = this.#take()
+      if (batch === null) return
+      const run = this.#run(batch).finally(() => {
+        this.#open.delete(run)
+        this.wake()
+      })
+      this.#open.add(run)
+    }
+  }
+
+  async #run (batch: Batch): Promise<void> {
+    this.#fresh++
+    this.#sent++
+    let fresh = true
+    const stale = (): void => {
+      if (fresh) this.#fresh--
+      fresh = false
+      this.wake()
+    }
+    let sent = true
+    const answered = (): void => {
+      if (sent) this.#sent--
+      sent = false
+      stale()
+    }
+    const slow = setTimeout(stale, SLOW_MS).unref()
+    try {
+      await this.#send(batch, answered)
+    } finally {
+      clearTimeout(slow)
+      answered()
+    }
+  }
+}
+
+/** Somebody who waits for a record. */
+export interface Caller<T> {
+  resolve (answer: T): void
+  reject (error: unknown): void
+}
+
+/** Milliseconds left of `deadlineMs` for what was queued at `since`. */
+export function left (deadlineMs: number, since: number): number {
+  return Math.max(1, deadlineMs - (performance.now() - since))
+}

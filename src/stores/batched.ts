@@ -1,0 +1,39 @@
+import type { SessionChange, Store } from '../session/store.js'
+import type { BulkStore } from './bulk-store.js'
+import { LoadQueue } from './load-queue.js'
+import { SaveQueue } from './save-queue.js'
+
+/** The most time a call may take, in the queue and in the store. */
+const DEADLINE_MS = 2_500
+
+/**
+ * A store that sends what is asked for at the same time in one round trip.
+ *
+ * Loads of one tick go out together, and so do plain saves and slides. A lone one goes by itself, at once and in no
+ * batch. A read never joins a batch that was already sent. All other methods pass straight through.
+ */
+export function batched (store: BulkStore, { deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Store {
+  const loads = new LoadQueue(store, deadlineMs)
+  const saves = new SaveQueue(store, deadlineMs)
+  return {
+    create: (session) => store.create(session),
+    get: (id) => loads.get(id),
+    save: (id, secretHash, change) => isPlain(change) ? saves.save(id, secretHash, change) : store.save(id, secretHash, change),
+    delete: (id) => store.delete(id),
+    cleanup: (options) => store.cleanup(options),
+    compareAndSave: (id, secretHash, version, change) => store.compareAndSave(id, secretHash, version, change),
+    listByUser: (userId) => store.listByUser(userId),
+    deleteByUser: (userId, options) => store.deleteByUser(userId, options),
+    block: (id, reason) => store.block(id, reason),
+    unblock: (id) => store.unblock(id),
+    setClaims: (userId, claims) => store.setClaims(userId, claims),
+    async close () {
+      await Promise.all([loads.settled(), saves.settled()])
+      await store.close()
+    }
+  }
+}
+
+function isPlain ({ maxAge, renew }: SessionChange): boolean {
+  return maxAge === undefined && renew === undefined
+}

@@ -1,0 +1,33 @@
+import type { SessionChange, SessionRecord, Store } from '../session/store.js'
+
+/** Gives a record of its own with each call: no two callers share anything that can be changed. */
+export type Reader = () => SessionRecord
+
+/** One session's share of a batch of saves. */
+export interface SaveEntry {
+  readonly id: string
+  readonly secretHash: Uint8Array
+  /** Without `renew` and `maxAge`. */
+  readonly change: SessionChange
+  /** How many changes of the values it stands for: what the version grows by. 0: a slide. */
+  readonly changes: number
+}
+
+/**
+ * A store that can also load and save many sessions in one round trip. `batched` makes a `Store` of it.
+ *
+ * `budgetMs` is what is left of the time that the caller was promised; absent: all of it.
+ */
+export interface BulkStore extends Store {
+  get (id: string, budgetMs?: number): Promise<SessionRecord | null>
+  save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null>
+  /** Of these sessions the live ones. Sees what was committed before the call. */
+  getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>>
+  /**
+   * Saves what it can without waiting for anybody; each id once. Of one that is not in the answer nothing was written,
+   * and only `save` tells why.
+   */
+  saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>>
+  /** Whether a batch failed for what one of its entries held, so that the others can succeed without it. */
+  isFaultOfOne (error: unknown): boolean
+}

@@ -1,0 +1,71 @@
+import type { SessionRecord } from '../session/store.js'
+import { BatchSender, type Caller, left } from './batch-sender.js'
+import type { BulkStore } from './bulk-store.js'
+
+const MAX_IDS = 128
+
+interface Load {
+  readonly callers: Array<Caller<SessionRecord | null>>
+  readonly since: number
+}
+type Batch = ReadonlyMap<string, Load>
+
+/** Loads that wait for the next batch. Each id is asked for once; each caller gets a record of its own. */
+export class LoadQueue {
+  readonly #store: BulkStore
+  readonly #deadlineMs: number
+  readonly #sender: BatchSender<Batch>
+  #waiting = new Map<string, Load>()
+
+  constructor (store: BulkStore, deadlineMs: number) {
+    this.#store = store
+    this.#deadlineMs = deadlineMs
+    this.#sender = new BatchSender({ take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
+  }
+
+  get (id: string): Promise<SessionRecord | null> {
+    return new Promise((resolve, reject) => {
+      const load = this.#waiting.get(id)
+      if (load === undefined) this.#waiting.set(id, { callers: [{ resolve, reject }], since: performance.now() })
+      else load.callers.push({ resolve, reject })
+      this.#sender.wake()
+    })
+  }
+
+  settled (): Promise<void> {
+    return this.#sender.settled()
+  }
+
+  #take (): Batch | null {
+    if (this.#waiting.size === 0) return null
+    const batch = this.#waiting.size <= MAX_IDS ? this.#waiting : new Map([...this.#waiting].slice(0, MAX_IDS))
+    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(MAX_IDS))
+    return batch
+  }
+
+  async #send (batch: Batch, answered: () => void): Promise<void> {
+    const [[id, load] = []] = batch
+    if (batch.size === 1 && id !== undefined && load?.callers.length === 1) {
+      const [caller] = load.callers
+      await this.#store.get(id, left(this.#deadlineMs, load.since)).then(caller?.resolve, caller?.reject)
+      return
+    }
+    await this.#sendTogether(batch, answered)
+  }
+
+  async #sendTogether (batch: Batch, answered: () => void): Promise<void> {
+    const since = Math.min(...Array.from(batch.values(), (load) => load.since))
+    try {
+      const found = await this.#store.getMany([...batch.keys()], left(this.#deadlineMs, since))
+      answered()
+      for (const [id, { callers }] of batch) {
+        const read = found.get(id)
+        for (const caller of callers) caller.resolve(read?.() ?? null)
+      }
+    } catch (error) {
+      for (const { callers } of batch.values()) {
+        for (const caller of callers) caller.reject(error)
+      }
+    }
+  }
+}

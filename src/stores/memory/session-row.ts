@@ -1,0 +1,115 @@
+/** A session as the memory store holds it: JSON text and numbers, so that nothing is shared with a caller. */
+
+import { SessionTooLargeError } from '../../core/errors.js'
+import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord, ValuesPatch } from '../../session/store.js'
+
+/** Most bytes of a session's values, as JSON in UTF-8. */
+const MAX_VALUES_BYTES = 256 * 1024
+
+/** Never changed in place: a change makes a new row. Instants are milliseconds since 1970. */
+export interface SessionRow {
+  readonly id: string
+  readonly secretHash: Uint8Array
+  readonly userId: string | null
+  readonly valuesText: string
+  readonly claimsText: string
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly absoluteExpiresAt: number
+  readonly lastSeenAt: number
+  readonly authenticatedAt: number | null
+  readonly maxAge: number | null
+  readonly userAgent: string | null
+  readonly clientIp: string | null
+  readonly blockedAt: number | null
+  readonly blockedReason: string | null
+  readonly version: number
+}
+
+/**
+ * The row of a session that begins now.
+ *
+ * @param carried the values that it starts from; `null`: none
+ * @throws SessionTooLargeError when the values with the patch are over 256 KiB
+ */
+export function firstRow (session: NewSession, carried: JsonObject | null, now: number): SessionRow {
+  const absoluteExpiresAt = now + session.absoluteSeconds * 1000
+  return {
+    id: session.id,
+    secretHash: Uint8Array.from(session.secretHash),
+    userId: session.userId,
+    valuesText: patched(carried ?? {}, session),
+    claimsText: JSON.stringify(session.claims),
+    createdAt: now,
+    expiresAt: Math.min(now + session.idleSeconds * 1000, absoluteExpiresAt),
+    absoluteExpiresAt,
+    lastSeenAt: now,
+    authenticatedAt: session.userId === null ? null : now,
+    maxAge: session.maxAge,
+    userAgent: session.userAgent,
+    clientIp: session.clientIp,
+    blockedAt: null,
+    blockedReason: null,
+    version: 1
+  }
+}
+
+/**
+ * The row after a change. A slide touches the times alone; `renew` and a patch that is not empty add one to the version.
+ *
+ * @throws SessionTooLargeError when the merged values are over 256 KiB
+ */
+export function changedRow (row: SessionRow, change: SessionChange, now: number): SessionRow {
+  const { renew, maxAge = row.maxAge } = change
+  const seen = { ...row, maxAge, lastSeenAt: now, expiresAt: Math.min(now + change.idleSeconds * 1000, row.absoluteExpiresAt) }
+  if (renew === undefined && Object.keys(change.set).length === 0 && change.unset.length === 0) return seen
+  const stored = parsed(row.valuesText)
+  const kept = renew === undefined ? stored : only(stored, renew.keep)
+  return {
+    ...seen,
+    id: renew?.id ?? row.id,
+    secretHash: renew === undefined ? row.secretHash : Uint8Array.from(renew.secretHash),
+    valuesText: patched(kept, change),
+    version: row.version + 1
+  }
+}
+
+/** What a caller gets: copies throughout. */
+export function toRecord ({ valuesText, claimsText, ...row }: SessionRow, now: number): SessionRecord {
+  const claims: Claims = parsed(claimsText)
+  return {
+    ...row,
+    secretHash: Uint8Array.from(row.secretHash),
+    values: parsed(valuesText),
+    claims,
+    createdAt: new Date(row.createdAt),
+    expiresAt: new Date(row.expiresAt),
+    absoluteExpiresAt: new Date(row.absoluteExpiresAt),
+    lastSeenAt: new Date(row.lastSeenAt),
+    authenticatedAt: row.authenticatedAt === null ? null : new Date(row.authenticatedAt),
+    blockedAt: row.blockedAt === null ? null : new Date(row.blockedAt),
+    readAt: new Date(now)
+  }
+}
+
+/** The values of a row. */
+export function valuesOf (row: SessionRow): JsonObject {
+  return parsed(row.valuesText)
+}
+
+function parsed (text: string): JsonObject {
+  const object: JsonObject = JSON.parse(text)
+  return object
+}
+
+function only (values: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key)))
+}
+
+// Object.fromEntries defines its keys, it does not assign them: `__proto__` is a key like any other
+function patched (values: JsonObject, { set, unset }: ValuesPatch): string {
+  const kept = Object.entries(values).filter(([key]) => !unset.includes(key))
+  const text = JSON.stringify(Object.fromEntries([...kept, ...Object.entries(set)]))
+  if (Buffer.byteLength(text) > MAX_VALUES_BYTES) throw new SessionTooLargeError()
+  return text
+}

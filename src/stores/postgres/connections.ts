@@ -1,0 +1,81 @@
+import type { Pool, PoolClient } from 'pg'
+import { Deadline } from './deadline.js'
+import { codeOf, DeadlineError } from './faults.js'
+
+/** Between a failed attempt to connect and the next, drawn from 50–150 %. */
+const PROBE_EVERY_MS = 100
+const PROBE_MS = 2_000
+
+/**
+ * Hands out the connections of a pool.
+ *
+ * While the server refuses connections one caller's worth of attempts is made, not one for each that waits: all share
+ * the outcome of the next probe (3B-12). A connection that dies while idle never raises an unhandled `error` event.
+ */
+export class Connections {
+  readonly #pool: Pool
+  #refused = false
+  #probing: Promise<void> | undefined
+
+  constructor (pool: Pool) {
+    this.#pool = pool
+    guard(pool)
+  }
+
+  /**
+   * A connection made after `bornAfter`; older ones that are idle are closed on the way, for they may be as dead as the
+   * one that has just failed, and the pool has not noticed yet.
+   * @throws DeadlineError; a connection that comes later goes back to the pool unused
+   */
+  async acquire (deadline: Deadline, bornAfter = -Infinity): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#next(deadline)
+      if (bornAfter === -Infinity || (bornAt.get(client) ?? -Infinity) > bornAfter) return client
+      client.release(true)
+    }
+  }
+
+  async #next (deadline: Deadline): Promise<PoolClient> {
+    if (this.#refused && this.#pool.idleCount === 0) {
+      this.#probing ??= this.#probe().finally(() => { this.#probing = undefined })
+      await deadline.race(this.#probing)
+    }
+    return await this.#connect(deadline)
+  }
+
+  async #connect (deadline: Deadline): Promise<PoolClient> {
+    const coming = this.#pool.connect()
+    try {
+      const client = await deadline.race(coming)
+      this.#refused = false
+      return client
+    } catch (error) {
+      if (error instanceof DeadlineError) coming.then((client) => { client.release() }, () => {})
+      // A pool that is merely busy has an error without a code.
+      else if (codeOf(error) !== '') this.#refused = true
+      throw error
+    }
+  }
+
+  async #probe (): Promise<void> {
+    const deadline = new Deadline(PROBE_MS)
+    try {
+      await deadline.pause(PROBE_EVERY_MS)
+      const client = await this.#connect(deadline)
+      client.release()
+    } finally {
+      deadline.clear()
+    }
+  }
+}
+
+const guarded = new WeakSet<Pool>()
+const bornAt = new WeakMap<PoolClient, number>()
+
+/** A connection that dies while idle has left the pool already; the event would end the process (V70). */
+function guard (pool: Pool): void {
+  if (guarded.has(pool)) return
+  guarded.add(pool)
+  pool.on('error', () => {})
+  pool.on('connect', (client) => { bornAt.set(client, performance.now()) })
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { show } from '../../core/options.js'
+
+const NAME = /^[a-z_][a-z0-9_]{0,62}$/
+/** PostgreSQL cuts longer names silently. */
+const MAX_NAME = 63
+const DEFAULT_TABLE = 'sessions'
+
+export interface TableOptions {
+  /** The schema of the tables. Default `public`. */
+  readonly schema?: string
+  /** The sessions table. Another name than the default also becomes the prefix of the other tables. Default `sessions`. */
+  readonly tableName?: string
+}
+
+/** Where the tables of one store are. All but `lockKey`, `schema` and `migrations` are quoted and stand in SQL as they are. */
+export interface Tables {
+  /** The schema's name, not quoted. */
+  readonly schema: string
+  /** The sessions table, with its schema. */
+  readonly sessions: string
+  /** The table of the migrations that have been run: its name, not quoted. */
+  readonly migrations: string
+  /** What keys of advisory locks begin with, so that stores on other tables do not wait for each other. */
+  readonly lockKey: string
+  /** The name, not quoted, of an object that is called `name` where the table is called `sessions`. */
+  renamed (name: string): string
+}
+
+/** @throws TypeError naming the option that is no plain lower-case name; anything else could be SQL */
+export function tables ({ schema = 'public', tableName = DEFAULT_TABLE }: TableOptions = {}): Tables {
+  checkName('schema', schema)
+  checkName('tableName', tableName)
+  const renamed = (name: string): string => {
+    if (tableName === DEFAULT_TABLE) return name
+    if (name === DEFAULT_TABLE) return tableName
+    return name.startsWith(`${DEFAULT_TABLE}_`) ? fitted(tableName + name.slice(DEFAULT_TABLE.length)) : fitted(`${tableName}_${name}`)
+  }
+  return Object.freeze({
+    schema,
+    sessions: `${quoted(schema)}.${quoted(tableName)}`,
+    migrations: renamed('silverback_migrations'),
+    lockKey: `silverback:${schema}.${tableName}:`,
+    renamed
+  })
+}
+
+/** A name that was checked, as it stands in SQL. */
+export function quoted (name: string): string {
+  return `"${name}"`
+}
+
+function checkName (option: string, given: unknown): void {
+  if (typeof given !== 'string' || !NAME.test(given)) {
+    throw new TypeError(`"${option}" option must match ${NAME.source}; got ${show(given)}`)
+  }
+}
+
+/** The name itself, or where PostgreSQL would cut it, one that is still of its own. */
+function fitted (name: string): string {
+  if (name.length <= MAX_NAME) return name
+  return `${name.slice(0, MAX_NAME - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`
+}

@@ -1,0 +1,142 @@
+import { isIP } from 'node:net'
+import { SessionTooLargeError, StoreError } from '../../core/errors.js'
+import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
+import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
+import * as bulk from './bulk-statements.js'
+import { cleanup } from './cleanup.js'
+import { isDataFault } from './faults.js'
+import type { Tables } from './names.js'
+import type { Database } from './query.js'
+import { type Row, toRecord } from './rows.js'
+import * as sql from './statements.js'
+
+/** As PostgreSQL writes them. No session has another id. */
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Sessions in PostgreSQL: one plain statement a method. Closes nothing. */
+export class PlainPostgresStore implements BulkStore {
+  readonly #database: Database
+  readonly #tables: Tables
+
+  constructor (database: Database, tables: Tables) {
+    this.#database = database
+    this.#tables = tables
+  }
+
+  async create (session: NewSession): Promise<SessionRecord> {
+    const [row] = await this.#database.write(sql.create(this.#tables, session, address(session.clientIp)))
+    const record = written(row)
+    if (record === null) throw new StoreError('create', new Error('no row came back'))
+    return record
+  }
+
+  async get (id: string, budgetMs?: number): Promise<SessionRecord | null> {
+    if (!ID.test(id)) return null
+    const [row] = await this.#database.read(sql.get(this.#tables, id), budgetMs)
+    return row === undefined ? null : toRecord(row)
+  }
+
+  async save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null> {
+    if (!ID.test(id)) return null
+    if (isSlide(change)) {
+      const [row] = await this.#database.write(sql.slide(this.#tables, id, secretHash, change.idleSeconds), budgetMs)
+      return row === undefined ? null : toRecord(row)
+    }
+    return written(await this.#change(id, secretHash, change, null, budgetMs))
+  }
+
+  async delete (id: string): Promise<boolean> {
+    if (!ID.test(id)) return false
+    const [row] = await this.#database.write(sql.remove(this.#tables, id))
+    return row?.['live'] === 't'
+  }
+
+  async cleanup (options?: CleanupOptions): Promise<number> {
+    return await cleanup(this.#database, this.#tables, options)
+  }
+
+  async compareAndSave (id: string, secretHash: Uint8Array, version: number, change: SessionChange): Promise<SessionRecord | 'conflict' | null> {
+    if (!ID.test(id)) return null
+    const row = await this.#change(id, secretHash, change, version)
+    return row?.['conflict'] === 't' ? 'conflict' : written(row)
+  }
+
+  async listByUser (userId: string): Promise<SessionRecord[]> {
+    const rows = await this.#database.read(sql.listByUser(this.#tables, userId))
+    return rows.map(toRecord)
+  }
+
+  async deleteByUser (userId: string, options: { readonly except?: string } = {}): Promise<string[]> {
+    const except = options.except !== undefined && ID.test(options.except) ? options.except : null
+    const rows = await this.#database.transaction('deleteByUser', async (send) => {
+      await send(sql.lockUser(this.#tables, userId))
+      return await send(sql.deleteByUser(this.#tables, userId, except))
+    })
+    return rows.filter((row) => row['live'] === 't').map((row) => String(row['id']))
+  }
+
+  async block (id: string, reason: string): Promise<boolean> {
+    return ID.test(id) && (await this.#database.write(sql.block(this.#tables, id, reason))).length > 0
+  }
+
+  async unblock (id: string): Promise<boolean> {
+    return ID.test(id) && (await this.#database.write(sql.unblock(this.#tables, id))).length > 0
+  }
+
+  async setClaims (userId: string, claims: Claims): Promise<number> {
+    return await this.#database.transaction('setClaims', async (send) => {
+      await send(sql.lockUser(this.#tables, userId))
+      return (await send(sql.setClaims(this.#tables, userId, claims))).length
+    })
+  }
+
+  async close (): Promise<void> {}
+
+  // – for batches –
+
+  async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
+    const known = ids.filter((id) => ID.test(id))
+    if (known.length === 0) return new Map()
+    return readers(await this.#database.read(sql.getMany(this.#tables, known), budgetMs))
+  }
+
+  async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
+    const known = entries.filter(({ id }) => ID.test(id))
+    if (known.length === 0) return new Map()
+    return readers(await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))
+  }
+
+  isFaultOfOne (error: unknown): boolean {
+    return error instanceof StoreError && isDataFault(error.cause)
+  }
+
+  async #change (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null, budgetMs?: number): Promise<Row | undefined> {
+    const { renew } = change
+    const statement = renew === undefined
+      ? sql.save(this.#tables, id, secretHash, change, version)
+      : sql.renew(this.#tables, id, secretHash, { ...change, renew }, version)
+    return (await this.#database.write(statement, budgetMs))[0]
+  }
+}
+
+/** A change of the time columns alone. */
+function isSlide ({ set, unset, maxAge, renew }: SessionChange): boolean {
+  return renew === undefined && maxAge === undefined && unset.length === 0 && Object.keys(set).length === 0
+}
+
+/** @throws SessionTooLargeError when the statement wrote nothing for that */
+function written (row: Row | undefined): SessionRecord | null {
+  if (row?.['too_large'] === 't') throw new SessionTooLargeError()
+  return row === undefined ? null : toRecord(row)
+}
+
+/** A fresh record with each reading: no two callers share what can be changed. */
+function readers (rows: readonly Row[]): ReadonlyMap<string, Reader> {
+  return new Map(rows.map((row) => [String(row['id']), () => toRecord(row)]))
+}
+
+/** The address as PostgreSQL takes it, without a zone; what a proxy made up is left out, for it must not stop a sign-in. */
+function address (clientIp: string | null): string | null {
+  const plain = clientIp?.split('%')[0] ?? ''
+  return isIP(plain) === 0 ? null : plain
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import type { Tables } from './names.js'
+
+/** One statement with its parameters, ready to be sent. */
+export interface Statement {
+  /** What is being done, for messages. */
+  readonly label: string
+  /** The name it is prepared under. It follows from the text, so that stores on other tables can share a connection. */
+  readonly name: string
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** Fills in the parameters for the tables of one store. */
+export type Template = (tables: Tables, values: readonly unknown[]) => Statement
+
+/** A statement whose text is built, and named, once for each set of tables. */
+export function template (label: string, build: (tables: Tables) => string): Template {
+  const built = new WeakMap<Tables, { readonly name: string, readonly text: string }>()
+  return (tables, values) => {
+    let prepared = built.get(tables)
+    if (prepared === undefined) {
+      const text = build(tables).trim()
+      const hash = createHash('sha256').update(text).digest('hex').slice(0, 12)
+      prepared = { name: `silverback_${label}_${hash}`, text }
+      built.set(tables, prepared)
+    }
+    return { label, name: prepared.name, text: prepared.text, values }
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Every statement on one session, or on those of one user. Text and parameters stand side by side.
+ *
+ * Where a statement may wait for a lock, liveness is judged by `clock_timestamp()` on the locked row: `now()` is the
+ * instant the statement began, and a session that was ended while it waited would count as live. What has to be
+ * decided on the row as it is now is decided in the CTE that locks it; the UPDATE that follows joins by id alone,
+ * because PostgreSQL tests its other conditions on the older row that the snapshot shows, too.
+ *
+ * @module
+ */
+
+import type { Claims, NewSession, SessionChange } from '../../session/store.js'
+import type { Tables } from './names.js'
+import { columns } from './rows.js'
+import { type Statement, template } from './statement.js'
+
+/** 256 KiB: the most that the JSON of one session may take. */
+export const MAX_VALUES_BYTES = 262_144
+
+const live = (row: string, at: string): string => `${row}.expires_at > ${at} AND ${row}.blocked_at IS NULL`
+const LIVE_NOW = live('t', 'clock_timestamp()')
+/** Only a hand in psql makes it anything else; such a session is unusable, not an error. */
+const WELL_FORMED = 'jsonb_typeof(t."values") = \'object\''
+/** The new idle end. */
+const slidTo = (at: string, seconds: string): string => `LEAST(${at} + ${seconds} * interval '1 second', t.absolute_expires_at)`
+const userLock = (tables: Tables, userId: string): string => `pg_advisory_xact_lock(hashtextextended('${tables.lockKey}user:' || ${userId}, 0))`
+
+const GET = template('get', (tables) => `
+  SELECT ${columns('t', 'now()')}
+  FROM ${tables.sessions} AS t
+  WHERE t.id = $1::uuid AND ${live('t', 'now()')}`)
+
+/** The live session. Primary-key lookup. */
+export const get = (tables: Tables, id: string): Statement => GET(tables, [id])
+
+// A subquery with OFFSET is planned by itself, for one id: a lookup by primary key whatever the number of ids, and
+// whatever the planner believes about the size of the table. `= ANY` turns into a scan of a table it believes small.
+const GET_MANY = template('getMany', (tables) => `
+  SELECT found.*
+  FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+    SELECT ${columns('t', 'now()')}
+    FROM ${tables.sessions} AS t
+    WHERE t.id = wanted.id AND ${live('t', 'now()')}
+    OFFSET 0) AS found`)
+
+/** Of these sessions the live ones, in any order. One lookup by primary key an id. */
+export const getMany = (tables: Tables, ids: readonly string[]): Statement => GET_MANY(tables, [ids])
+
+const SLIDE = template('slide', (tables) => `
+  UPDATE ${tables.sessions} AS t
+  SET expires_at = ${slidTo('clock_timestamp()', '$3::float8')}, last_seen_at = clock_timestamp()
+  WHERE t.id = $1::uuid AND t.secret_hash = $2::bytea AND ${LIVE_NOW}
+  RETURNING ${columns('t', 't.last_seen_at')}`)
+
+/** Writes the time columns alone. One row, or none: gone. */
+export const slide = (tables: Tables, id: string, secretHash: Uint8Array, idleSeconds: number): Statement =>
+  SLIDE(tables, [id, secretHash, idleSeconds])
+
+/** `s` locks the live row and merges; `m` measures; `u` writes when it may. One row, or none: gone. */
+const changing = (tables: Tables, { lock, stored, identity }: { lock: string, stored: string, identity: string }): string => `
+  WITH s AS MATERIALIZED (
+    SELECT t.id, t.version, clock_timestamp() AS at, (${stored} - $5::text[]) || $4::jsonb AS merged
+    FROM ${tables.sessions} AS t
+    WHERE t.id = $1::uuid AND t.secret_hash = $2::bytea AND ${LIVE_NOW} AND ${WELL_FORMED}
+    FOR ${lock}
+  ), m AS MATERIALIZED (
+    SELECT s.*, ($6::integer IS NOT NULL AND s.version <> $6) AS conflict,
+      octet_length(s.merged::text) > ${MAX_VALUES_BYTES} AS too_large
+    FROM s
+  ), u AS (
+    UPDATE ${tables.sessions} AS t
+    SET ${identity} "values" = m.merged, version = m.version + $7::integer,
+      max_age = CASE WHEN $8::boolean THEN $9::integer ELSE t.max_age END,
+      expires_at = ${slidTo('m.at', '$3::float8')}, last_seen_at = m.at
+    FROM m
+    WHERE t.id = m.id AND NOT m.conflict AND NOT m.too_large
+    RETURNING ${columns('t', 't.last_seen_at')}
+  )
+  SELECT m.conflict, m.too_large, u.* FROM m LEFT JOIN u ON true`
+
+/** Parameters of `save` and `renew` from $1 on. */
+const change = (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null): unknown[] => {
+  const changed = change.renew !== undefined || change.unset.length > 0 || Object.keys(change.set).length > 0
+  return [
+    id, secretHash, change.idleSeconds, JSON.stringify(change.set), change.unset, version,
+    changed ? 1 : 0, change.maxAge !== undefined, wholeSeconds(change.maxAge ?? null)
+  ]
+}
+
+const SAVE = template('save', (tables) => changing(tables, { lock: 'NO KEY UPDATE', stored: 't."values"', identity: '' }))
+
+/** Applies a patch, slides, and sets the own idle life when one is given. With a `version`: only at that version. */
+export const save = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange, version: number | null): Statement =>
+  SAVE(tables, change(id, secretHash, given, version))
+
+const RENEW = template('renew', (tables) => changing(tables, {
+  lock: 'UPDATE', // the id changes: the lock that this takes, from the start
+  stored: '(SELECT coalesce(jsonb_object_agg(e.key, e.value), \'{}\') FROM jsonb_each(t."values") AS e WHERE e.key = ANY ($12::text[]))',
+  identity: 'id = $10::uuid, secret_hash = $11::bytea,'
+}))
+
+/** As `save`, with a new id and secret; of the stored values only the keys in `keep` stay. */
+export const renew = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange & Required<Pick<SessionChange, 'renew'>>, version: number | null): Statement =>
+  RENEW(tables, [...change(id, secretHash, given, version), given.renew.id, given.renew.secretHash, given.renew.keep])
+
+// The lock of the user comes before that of the old row: every way to a row of `old` goes through `l`.
+const CREATE = template('create', (tables) => `
+  WITH l AS MATERIALIZED (
+    SELECT CASE WHEN $3::text IS NOT NULL THEN ${userLock(tables, '$3::text')} END AS locked
+  ), old AS MATERIALIZED (
+    SELECT t.id, t."values", ${LIVE_NOW} AND ${WELL_FORMED} AS live
+    FROM l CROSS JOIN ${tables.sessions} AS t
+    WHERE t.id = $12::uuid AND t.secret_hash = $13::bytea AND t.blocked_at IS NULL
+    FOR UPDATE OF t
+  ), m AS MATERIALIZED (
+    SELECT clock_timestamp() AS at, (CASE
+        WHEN $14::jsonb IS NULL THEN '{}'
+        WHEN old.live THEN old."values"
+        ELSE $14::jsonb END - $6::text[]) || $5::jsonb AS merged
+    FROM l LEFT JOIN old ON true
+  ), sized AS MATERIALIZED (
+    SELECT m.*, octet_length(m.merged::text) > ${MAX_VALUES_BYTES} AS too_large FROM m
+  ), d AS (
+    DELETE FROM ${tables.sessions} AS t USING old, sized WHERE t.id = old.id AND NOT sized.too_large
+  ), i AS (
+    INSERT INTO ${tables.sessions} AS t (id, secret_hash, user_id, "values", claims, created_at, expires_at, absolute_expires_at,
+      last_seen_at, authenticated_at, max_age, user_agent, client_ip)
+    SELECT $1::uuid, $2::bytea, $3::text, sized.merged, $4::jsonb, sized.at,
+      sized.at + LEAST($8::float8, $9::float8) * interval '1 second', sized.at + $9::float8 * interval '1 second',
+      sized.at, CASE WHEN $3::text IS NOT NULL THEN sized.at END, $7::integer, $10::text, $11::inet
+    FROM sized
+    WHERE NOT sized.too_large
+    RETURNING ${columns('t', 't.created_at')}
+  )
+  SELECT sized.too_large, i.* FROM sized LEFT JOIN i ON true`)
+
+/** Inserts a session and deletes the one it replaces. One row: the record, or that it is too large; then nothing was done. */
+export const create = (tables: Tables, given: NewSession, clientIp: string | null): Statement => CREATE(tables, [
+  given.id, given.secretHash, given.userId, JSON.stringify(given.claims), JSON.stringify(given.set), given.unset,
+  wholeSeconds(given.maxAge), given.idleSeconds, given.absoluteSeconds, given.userAgent, clientIp,
+  given.replaces?.id ?? null, given.replaces?.secretHash ?? null,
+  given.replaces === undefined || given.replaces.carry === null ? null : JSON.stringify(given.replaces.carry)
+])
+
+const REMOVE = template('delete', (tables) => `
+  DELETE FROM ${tables.sessions} AS t WHERE t.id = $1::uuid RETURNING t.expires_at > clock_timestamp() AS live`)
+
+/** Ends a session. One row if there was one, and whether it had not expired. */
+export const remove = (tables: Tables, id: string): Statement => REMOVE(tables, [id])
+
+const BLOCK = template('block', (tables) => `
+  UPDATE ${tables.sessions} AS t
+  SET blocked_at = coalesce(t.blocked_at, clock_timestamp()),
+    blocked_reason = CASE WHEN t.blocked_at IS NULL THEN $2::text ELSE t.blocked_reason END
+  WHERE t.id = $1::uuid AND t.expires_at > clock_timestamp()
+  RETURNING t.id`)
+
+/** Freezes a session; the first block and its reason stand. One row if it has not expired. */
+export const block = (tables: Tables, id: string, reason: string): Statement => BLOCK(tables, [id, reason])
+
+const UNBLOCK = template('unblock', (tables) => `
+  UPDATE ${tables.sessions} AS t SET blocked_at = NULL, blocked_reason = NULL
+  WHERE t.id = $1::uuid AND t.expires_at > clock_timestamp()
+  RETURNING t.id`)
+
+/** Lifts a block. One row if the session has not expired. */
+export const unblock = (tables: Tables, id: string): Statement => UNBLOCK(tables, [id])
+
+const LIST_BY_USER = template('listByUser', (tables) => `
+  SELECT ${columns('t', 'now()')}
+  FROM ${tables.sessions} AS t
+  WHERE t.user_id = $1::text AND t.expires_at > now()
+  ORDER BY t.last_seen_at DESC, t.id`)
+
+/** What has not expired, the most recently seen first. Index on user_id. */
+export const listByUser = (tables: Tables, userId: string): Statement => LIST_BY_USER(tables, [userId])
+
+const LOCK_USER = template('lockUser', (tables) => `SELECT ${userLock(tables, '$1::text')} AS locked`)
+
+/** Waits for the user's sign-ins that are being stored, and makes later ones wait, until the transaction ends. */
+export const lockUser = (tables: Tables, userId: string): Statement => LOCK_USER(tables, [userId])
+
+const DELETE_BY_USER = template('deleteByUser', (tables) => `
+  DELETE FROM ${tables.sessions} AS t
+  WHERE t.user_id = $1::text AND ($2::uuid IS NULL OR t.id <> $2)
+  RETURNING t.id, t.expires_at > clock_timestamp() AS live`)
+
+/** Ends the user's sessions but one. Sees the sign-ins that `lockUser` waited for: it has a snapshot of its own. */
+export const deleteByUser = (tables: Tables, userId: string, except: string | null): Statement => DELETE_BY_USER(tables, [userId, except])
+
+const SET_CLAIMS = template('setClaims', (tables) => `
+  UPDATE ${tables.sessions} AS t SET claims = $2::jsonb
+  WHERE t.user_id = $1::text AND t.expires_at > clock_timestamp()
+  RETURNING t.id`)
+
+/** Replaces the claims on what has not expired. After `lockUser`, as `deleteByUser`. */
+export const setClaims = (tables: Tables, userId: string, claims: Claims): Statement => SET_CLAIMS(tables, [userId, JSON.stringify(claims)])
+
+/** The column is whole seconds. Rounded up: less than a second must not become none. */
+function wholeSeconds (seconds: number | null): number | null {
+  return seconds === null ? null : Math.ceil(seconds)
+}

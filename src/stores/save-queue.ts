@@ -1,0 +1,132 @@
+import type { SessionChange, SessionRecord } from '../session/store.js'
+import { BatchSender, type Caller, left } from './batch-sender.js'
+import type { BulkStore, SaveEntry } from './bulk-store.js'
+
+const MAX_IDS = 128
+
+/** What one caller asked for. */
+interface Part extends Caller<SessionRecord | null> {
+  readonly change: SessionChange
+}
+
+/** The changes of one session that go out as one: all under the same secret, in the order in which they came. */
+interface Entry {
+  readonly id: string
+  readonly secretHash: Uint8Array
+  readonly parts: Part[]
+  readonly since: number
+}
+
+/**
+ * Saves that wait for the next batch. A batch holds an id once, and an id is in one batch at a time.
+ *
+ * What a batch did not save, because it is locked, gone or too large, is saved alone: only that decides.
+ */
+export class SaveQueue {
+  readonly #store: BulkStore
+  readonly #deadlineMs: number
+  readonly #sender: BatchSender<readonly Entry[]>
+  /** By id, in order: only the last entry still takes parts. */
+  readonly #waiting = new Map<string, Entry[]>()
+  readonly #underWay = new Set<string>()
+
+  constructor (store: BulkStore, deadlineMs: number) {
+    this.#store = store
+    this.#deadlineMs = deadlineMs
+    this.#sender = new BatchSender({ take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
+  }
+
+  save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> {
+    return new Promise((resolve, reject) => {
+      const part = { change: copyOf(change), resolve, reject }
+      const entries = this.#waiting.get(id) ?? []
+      const last = entries.at(-1)
+      if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
+      else entries.push({ id, secretHash: Uint8Array.from(secretHash), parts: [part], since: performance.now() })
+      this.#waiting.set(id, entries)
+      this.#sender.wake()
+    })
+  }
+
+  settled (): Promise<void> {
+    return this.#sender.settled()
+  }
+
+  #take (): readonly Entry[] | null {
+    const batch: Entry[] = []
+    for (const [id, entries] of this.#waiting) {
+      if (batch.length === MAX_IDS) break
+      if (this.#underWay.has(id)) continue
+      const entry = entries.shift()
+      if (entries.length === 0) this.#waiting.delete(id)
+      if (entry === undefined) continue
+      this.#underWay.add(id)
+      batch.push(entry)
+    }
+    return batch.length === 0 ? null : batch
+  }
+
+  async #send (batch: readonly Entry[], answered: () => void): Promise<void> {
+    const [lone] = batch
+    const unsaved = batch.length === 1 && lone?.parts.length === 1 ? batch : await this.#saveTogether(batch)
+    if (unsaved !== batch) answered()
+    await Promise.all(unsaved.map((entry) => this.#saveAlone(entry)))
+  }
+
+  /** Answers those that could be saved, and resolves to the others. */
+  async #saveTogether (batch: readonly Entry[]): Promise<readonly Entry[]> {
+    try {
+      const saved = await this.#store.saveMany(batch.map(merged), left(this.#deadlineMs, Math.min(...batch.map(({ since }) => since))))
+      return batch.filter((entry) => {
+        const read = saved.get(entry.id)
+        if (read === undefined) return true
+        this.#underWay.delete(entry.id)
+        for (const part of entry.parts) part.resolve(read())
+        return false
+      })
+    } catch (error) {
+      if (this.#store.isFaultOfOne(error)) return [...batch]
+      for (const { id, parts } of batch) {
+        this.#underWay.delete(id)
+        for (const part of parts) part.reject(error)
+      }
+      return []
+    }
+  }
+
+  /** Saves one part after the other, so that only the guilty one fails. */
+  async #saveAlone ({ id, secretHash, parts, since }: Entry): Promise<void> {
+    for (const { change, resolve, reject } of parts) {
+      await this.#store.save(id, secretHash, change, left(this.#deadlineMs, since)).then(resolve, reject)
+    }
+    this.#underWay.delete(id)
+    this.#sender.wake()
+  }
+}
+
+/** What the caller does with its objects afterwards changes nothing. */
+function copyOf ({ set, unset, idleSeconds }: SessionChange): SessionChange {
+  return { set: { ...set }, unset: [...unset], idleSeconds }
+}
+
+/** The parts as one change: of each key, the last word counts. */
+function merged ({ id, secretHash, parts }: Entry): SaveEntry {
+  const set = new Map<string, SessionChange['set'][string]>()
+  const unset = new Set<string>()
+  let idleSeconds = 0
+  let changes = 0
+  for (const { change } of parts) {
+    const keys = Object.entries(change.set)
+    if (keys.length > 0 || change.unset.length > 0) changes++
+    for (const key of change.unset) {
+      set.delete(key)
+      unset.add(key)
+    }
+    for (const [key, value] of keys) {
+      unset.delete(key)
+      set.set(key, value)
+    }
+    idleSeconds = change.idleSeconds
+  }
+  return { id, secretHash, change: { set: Object.fromEntries(set), unset: [...unset], idleSeconds }, changes }
+}

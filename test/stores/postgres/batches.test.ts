@@ -1,0 +1,122 @@
+import pg from 'pg'
+import t from 'tap'
+import type { SessionRecord } from '../../../src/session/store.js'
+import { migrate } from '../../../src/stores/postgres/migrate.js'
+import { tables } from '../../../src/stores/postgres/names.js'
+import { PlainPostgresStore } from '../../../src/stores/postgres/plain-store.js'
+import { Database } from '../../../src/stores/postgres/query.js'
+import { PostgresStore } from '../../../src/stores/postgres/store.js'
+import { ownServer } from '../../helpers/pg-server.js'
+import { deadlocks, found, lockWaits, newSession, postgresStore, put, SLIDE, until, upTo, whileLocked } from '../../helpers/pg-store.js'
+
+const BATCHES_A_SIDE = 5_000
+const SESSIONS = 32
+const BATCH = 16
+
+const saving = ({ id, secretHash }: SessionRecord, n: number): { id: string, secretHash: Uint8Array, change: typeof SLIDE, changes: number } =>
+  ({ id, secretHash, change: n % 2 === 0 ? SLIDE : put({ n }), changes: n % 2 })
+
+void t.test('10,000 batches with the same sessions in opposite orders never deadlock', async (t) => {
+  const { store, pool, openPool } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(SESSIONS).map(() => store.create(newSession())))
+  const side = async (order: readonly SessionRecord[], worker: number): Promise<number> => {
+    const own = openPool({ max: 2, options: '-c synchronous_commit=off' })
+    const plain = new PlainPostgresStore(new Database({ pool: own, named: true }), tables())
+    let saved = 0
+    await Promise.all([0, 1].map(async (half) => {
+      for (let n = half; n < BATCHES_A_SIDE; n += 2) {
+        const from = (n * 7) % (SESSIONS - BATCH)
+        saved += (await plain.saveMany(order.slice(from, from + BATCH).map((session, k) => saving(session, n + k + worker)))).size
+      }
+    }))
+    await own.end()
+    return saved
+  }
+  const saved = await Promise.all([side(sessions, 0), side(sessions.toReversed(), 1)])
+  t.equal(await deadlocks(pool), 0)
+  t.ok(Math.min(...saved) > 0, `rows saved: ${saved.join(' and ')}`)
+})
+
+void t.test('saves of the same sessions from two processes at once lose nothing', async (t) => {
+  const { store, openStore } = await postgresStore(t)
+  const other = openStore()
+  const sessions = await Promise.all(upTo(8).map(() => store.create(newSession())))
+  await Promise.all(upTo(40).flatMap((n) => (n % 2 === 0 ? sessions : sessions.toReversed()).map(({ id, secretHash }) =>
+    (n % 2 === 0 ? store : other).save(id, secretHash, n % 5 === 0 ? SLIDE : put({ [`k${n}`]: n })))))
+  const expected = Object.fromEntries(upTo(40).filter((n) => n % 5 !== 0).map((n) => [`k${n}`, n]))
+  for (const { id } of sessions) {
+    const record = found(await store.get(id))
+    t.same(record.values, expected)
+    t.equal(record.version, 1 + Object.keys(expected).length, 'every change counts once')
+  }
+})
+
+void t.test('a row that another connection has locked delays no other session of its batch', async (t) => {
+  const { store, pool } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(10).map(() => store.create(newSession())))
+  const [locked] = sessions
+  const [last] = await whileLocked(pool, 'SELECT FROM sessions WHERE id = $1 FOR UPDATE', [locked?.id], async () => {
+    const answers = sessions.map(({ id, secretHash }, n) => store.save(id, secretHash, n % 2 === 0 ? put({ n }) : SLIDE))
+    const [first, ...others] = answers
+    t.ok((await Promise.all(others)).every((record) => record !== null), 'the others are saved while it is locked')
+    await lockWaits(pool, 1)
+    const again = found(sessions[1])
+    t.not(await store.save(again.id, again.secretHash, put({ again: true })), null, 'and the next batch goes out')
+    t.not(await store.get(found(locked).id), null, 'and it can be read')
+    return [first]
+  })
+  t.same((await last)?.values, { n: 0 })
+})
+
+void t.test('what is too large within a batch fails for its own caller alone', async (t) => {
+  const { store } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(6).map(() => store.create(newSession())))
+  const big = 'x'.repeat(300_000)
+  const settled = await Promise.allSettled(sessions.flatMap(({ id, secretHash }, n) => [
+    store.save(id, secretHash, put({ n })),
+    store.save(id, secretHash, n === 3 ? put({ big }) : SLIDE),
+    store.save(id, secretHash, put({ m: n }))
+  ]))
+  t.same(settled.flatMap(({ status }, n) => status === 'rejected' ? [n] : []), [10])
+  t.match(settled[10], { reason: { code: 'ERR_SESSION_TOO_LARGE' } })
+  for (const [n, { id }] of sessions.entries()) t.same((await store.get(id))?.values, { n, m: n })
+})
+
+void t.test('what the server refuses in one entry of a batch fails for its own caller alone', async (t) => {
+  const { store } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(4).map(() => store.create(newSession())))
+  const settled = await Promise.allSettled(sessions.map(({ id, secretHash }, n) => store.save(id, secretHash, put({ n: n === 2 ? '\0' : n }))))
+  t.same(settled.map(({ status }) => status), ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+  t.match(settled[2], { reason: { code: 'ERR_STORE', cause: { code: '22P05' } } })
+})
+
+void t.test('a slide in a batch writes neither values nor version', async (t) => {
+  const { store, pool, openPool } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(2).map(() => store.create(newSession({ set: { a: 1 } }))))
+  const plain = new PlainPostgresStore(new Database({ pool: openPool(), named: true }), tables())
+  await pool.query('CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE \'values or version written\'; END $$')
+  await pool.query('CREATE TRIGGER refuse BEFORE UPDATE OF "values", version, claims, max_age, expiry_bucket ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()')
+  const slid = await plain.saveMany(sessions.map(({ id, secretHash }) => ({ id, secretHash, change: SLIDE, changes: 0 })))
+  t.same([...slid.values()].map((read) => read().version), [1, 1])
+  for (const { id, secretHash } of sessions) t.equal((await store.save(id, secretHash, SLIDE))?.version, 1)
+})
+
+void t.test('slides and saves stay on their page: at least 95 of 100 are HOT', async (t) => {
+  // On a server of its own: a long transaction that writes anywhere in a cluster keeps old versions from being pruned.
+  const { connectionString } = await (await ownServer(t)).start()
+  await migrate({ connectionString })
+  const store = new PostgresStore({ connectionString })
+  const sessions = await Promise.all(upTo(50).map((n) => store.create(newSession({ userId: `user ${n}`, set: { cart: upTo(20), n } }))))
+  for (let round = 0; round < 200; round++) {
+    await Promise.all(sessions.map(({ id, secretHash }, n) => store.save(id, secretHash, (n + round) % 2 === 0 ? SLIDE : put({ n: round }))))
+  }
+  await store.close()
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  const counts = async (): Promise<{ updates: number, hot: number }> =>
+    (await client.query("SELECT n_tup_upd::integer AS updates, n_tup_hot_upd::integer AS hot FROM pg_stat_user_tables WHERE relname = 'sessions'")).rows[0]
+  await until('the backends that have ended have handed in their counts', async () => (await counts()).updates === 10_000)
+  const { hot } = await counts()
+  t.ok(hot >= 9_500, `${hot} of 10000`)
+  await client.end()
+})

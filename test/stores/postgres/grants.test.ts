@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { migrate } from '../../../src/stores/postgres/migrate.js'
+import { PostgresStore } from '../../../src/stores/postgres/store.js'
+import { freshDatabase } from '../../helpers/database.js'
+import { newSession, put, SLIDE } from '../../helpers/pg-store.js'
+
+const GRANTS = readFileSync(join(import.meta.dirname, '../../../docs/grants.sql'), 'utf8')
+
+t.test('with docs/grants.sql one role migrates, and the other does all that a store does and no more', async (t) => {
+  const { connectionString, pool } = await freshDatabase(t)
+  // roles belong to the whole server, which other tests share
+  const suffix = randomBytes(6).toString('hex')
+  const as = (role: string): string => Object.assign(new URL(connectionString), { username: `silverback_${role}_${suffix}`, password: 'of-the-test' }).href
+  await pool.query(GRANTS.replaceAll(/^ *\\.*$/gm, '').replaceAll(':"schema"', 'silverback').replaceAll(/silverback_(app|migrator)\b/g, `silverback_$1_${suffix}`).replaceAll(/:(app|migrator)_password/g, "'of-the-test'"))
+  t.teardown(async () => {
+    await pool.query(`DROP OWNED BY silverback_app_${suffix}, silverback_migrator_${suffix} CASCADE; DROP ROLE silverback_app_${suffix}, silverback_migrator_${suffix}`)
+  })
+  const schema = 'silverback'
+  await migrate({ connectionString: as('migrator'), schema })
+  t.strictSame(await migrate({ connectionString: as('app'), schema }), [], 'with nothing pending the application may ask for it too')
+
+  const store = new PostgresStore({ connectionString: as('app'), schema })
+  const { id, secretHash } = await store.create(newSession({ userId: 'ada' }))
+  t.ok(await store.save(id, secretHash, put({ a: 1 })))
+  t.ok(await store.save(id, secretHash, SLIDE))
+  t.ok(await store.block(id, 'test') && await store.unblock(id))
+  t.equal(await store.setClaims('ada', { isAdmin: true }), 1)
+  t.equal(await store.cleanup(), 0)
+  t.strictSame(await store.deleteByUser('ada'), [id])
+  await store.close()
+
+  await t.rejects(migrate({ connectionString: as('app'), schema, direction: 'down' }), 'it cannot change the tables')
+  await t.rejects(migrate({ connectionString: as('app'), schema: 'elsewhere' }), 'nor make others')
+})
