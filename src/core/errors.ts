@@ -17,9 +17,25 @@ export type SessionErrorCode =
   | 'ERR_CROSS_SITE'
   | 'ERR_NO_SESSION'
 
-/** Base of the errors below. */
+/** Stable codes of the errors of tokens and guards; the classes stand in `tokens/errors.ts`. */
+export type TokenErrorCode =
+  | 'ERR_NOT_SIGNED_IN'
+  | 'ERR_TOKEN_MISSING'
+  | 'ERR_TOKEN_INVALID'
+  | 'ERR_TOKEN_REVOKED'
+  | 'ERR_TOKEN_EXPIRED'
+  | 'ERR_SESSION_BLOCKED'
+  | 'ERR_TOKEN_WRONG_USER'
+  | 'ERR_TOKEN_REUSED'
+  | 'ERR_TOKEN_IN_URL'
+  | 'ERR_TOKEN_CONFLICT'
+  | 'ERR_UNAUTHENTICATED'
+  | 'ERR_REAUTHENTICATE'
+  | 'ERR_FORBIDDEN'
+
+/** Base of the errors below, and of those of tokens. */
 export abstract class SessionError extends Error {
-  abstract readonly code: SessionErrorCode
+  abstract readonly code: SessionErrorCode | TokenErrorCode
   /** The HTTP status that Fastify's default error handler answers with. */
   abstract readonly statusCode: number
   /** Headers that Fastify's default error handler adds to the answer. */

@@ -29,6 +29,12 @@ export interface Manager {
 
   /** `Session.regenerate` on the session of this request, and its cookie at once. */
   regenerate (request: RequestLike, reply: ReplyLike, keepKeys?: readonly string[]): Promise<Session>
+  /**
+   * `regenerate` that keeps all values and renews `authenticatedAt`: the user of this request has just proved who they are
+   * again. Tokens of the session go on working.
+   * @throws SessionGoneError `ERR_SESSION_GONE`, StoreError; TypeError when nobody is signed in
+   */
+  reauthenticate (request: RequestLike, reply: ReplyLike): Promise<Session>
   /** The user's sessions that have not expired, blocked ones included, the most recently seen first. */
   list (userId: string): Promise<SessionInfo[]>
   /** Ends a session by its id. Resolves to whether there was one. */

@@ -64,6 +64,11 @@ export interface NewSession extends ValuesPatch {
   readonly idleSeconds: number
   /** Seconds from now to `absoluteExpiresAt`. */
   readonly absoluteSeconds: number
+  /**
+   * Most sessions that the user may have with this one: those beyond, the least recently seen first, end in the same
+   * step. Blocked ones count. Absent: no limit.
+   */
+  readonly atMost?: number
   readonly userAgent: string | null
   readonly clientIp: string | null
   /** The session that this one replaces in the same statement: at sign-in. */
@@ -80,15 +85,21 @@ export interface NewSession extends ValuesPatch {
 
 /** What `save` writes. With an empty patch and nothing else it is a slide. */
 export interface SessionChange extends ValuesPatch {
-  /** Seconds from now to the new `expiresAt`, capped by the absolute end. */
+  /** Seconds from now to the new `expiresAt`, for a session without a `maxAge` of its own; capped by the absolute end. */
   readonly idleSeconds: number
-  /** A new idle lifetime of the session's own; absent: unchanged. */
+  /** A new idle lifetime of the session's own; absent: unchanged. The row's own, as it is then, goes before `idleSeconds`. */
   readonly maxAge?: number | null
-  /** `regenerate`: a new id and secret; of the stored values only the keys in `keep` stay, then the patch applies. */
+  /** `regenerate`: a new id and secret. */
   readonly renew?: {
+    /** Taken by a session without refresh tokens; one that they name keeps its id, unless `dropsTokens`. */
     readonly id: string
     readonly secretHash: Uint8Array
-    readonly keep: readonly string[]
+    /** Of the stored values only these keys stay, or all; then the patch applies. */
+    readonly keep: readonly string[] | 'all'
+    /** The lineage of refresh tokens ends, and access tokens that name the old id are refused. Default `false`. */
+    readonly dropsTokens?: boolean
+    /** The user has just proved who they are: `authenticatedAt` becomes now. Default `false`. */
+    readonly reauthenticates?: boolean
   }
 }
 

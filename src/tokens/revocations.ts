@@ -1,0 +1,34 @@
+/**
+ * What of the access tokens in circulation must be refused.
+ *
+ * @module
+ */
+
+/**
+ * `ended`: the session is gone. `blocked`: until it is lifted. `changed`: its user, claims or an earlier end; tokens that
+ * were issued later hold. Of each kind one a session.
+ */
+export type RevocationKind = 'ended' | 'blocked' | 'changed'
+
+/** Access tokens of a session that were issued at `at` or before are refused. */
+export interface Revocation {
+  /** `null`: all sessions. */
+  readonly sessionId: string | null
+  readonly kind: RevocationKind
+  readonly reason: string | null
+  /** Milliseconds since 1970 by the store's clock, rounded up. */
+  readonly at: number
+  /** When no token that it concerns can be valid any more. */
+  readonly until: number
+}
+
+/** What a store tells its watch's owner. */
+export interface RevocationSink {
+  /** The watch is whole: this is all that is in force, and every change will be told from here on. Replaces what was told before. */
+  reset (inForce: readonly Revocation[]): void
+  add (revocation: Revocation): void
+  /** A block was lifted. */
+  lift (sessionId: string, kind: RevocationKind): void
+  /** From here on something may have been missed, until the next `reset`. */
+  broken (): void
+}
