@@ -2,8 +2,8 @@
 
 import { parseArgs } from 'node:util'
 
-export const CONTENDERS = Object.freeze(['plain', 'silverback', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'secure-session', 'express-session'])
-export const WORKLOADS = Object.freeze(['read', 'write', 'anonymous'])
+export const CONTENDERS = Object.freeze(['plain', 'silverback', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'two-updates', 'secure-session', 'express-session'])
+export const WORKLOADS = Object.freeze(['read', 'write', 'anonymous', 'verify', 'rotate'])
 
 export const USAGE = `npm run bench -- [options]
 

@@ -31,12 +31,15 @@ function transcript (marker: string): { command: string, output: string }[] {
 /** A word that ends in "…" stands for one that differs from run to run. */
 const pattern = (output: string): RegExp => new RegExp(`^${output.split(/[^"=; ]*…/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^"; ]+')}$`)
 
-async function run (command: string, cwd: string): Promise<string> {
-  const child = spawn('bash', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+/** What each of the commands prints, one after the other in one shell. */
+async function run (commands: readonly string[], cwd: string): Promise<string[]> {
+  const end = randomBytes(8).toString('hex')
+  const child = spawn('bash', [], { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString() })
+  child.stdin.end(commands.map((command) => `${command}\nprintf '%s' ${end}\n`).join(''))
   await once(child, 'close')
-  return output.replaceAll('\r', '').trimEnd()
+  return output.replaceAll('\r', '').split(end).map((text) => text.trim())
 }
 
 /** Starts a program and waits until it answers. */
@@ -57,9 +60,9 @@ async function start (t: Test, { args, cwd, env, port }: { args: string[], cwd: 
 }
 
 async function follow (t: Test, marker: string, cwd: string, port: number): Promise<void> {
-  for (const { command, output } of transcript(marker)) {
-    t.match(await run(command.replaceAll('localhost:3000', `localhost:${port}`), cwd), pattern(output), command)
-  }
+  const entries = transcript(marker)
+  const printed = await run(entries.map(({ command }) => command.replaceAll('localhost:3000', `localhost:${port}`)), cwd)
+  for (const [index, { command, output }] of entries.entries()) t.match(printed[index], pattern(output), command)
 }
 
 /** Node's own environment and nothing of the test's. */

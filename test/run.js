@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../dist/service/embedded-postgres.js'
 
 /** Debian's packages have the same names. */
-const PROGRAMS = ['pgbouncer', 'chromium']
+const PROGRAMS = ['pgbouncer', 'nginx', 'chromium']
 const APT = ['-y', '-qq', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=30']
 /** Debian asks this program whether a package may start its server. Ours must not: the tests start their own. */
 const POLICY = '/usr/sbin/policy-rc.d'

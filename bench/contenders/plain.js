@@ -4,7 +4,7 @@ import { fromRoot } from '../lib/root.js'
 import { addRoutes, contentsOf } from '../lib/routes.js'
 
 export const hasSessions = false
-export const workloads = ['read', 'write', 'anonymous']
+export const workloads = ['read', 'write', 'anonymous', 'verify']
 
 export async function start () {
   const app = fromRoot('fastify')()
@@ -13,5 +13,6 @@ export async function start () {
     get: (request, key) => request.url === '/anonymous' ? undefined : contents[key],
     set () {}
   })
+  app.get('/verify', async () => ({ verified: true }))
   return app
 }

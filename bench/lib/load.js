@@ -75,7 +75,7 @@ function drive (socket, visitors, workload, most, tally) {
       if (fault === null) {
         if (now <= tally.endsAt) tally.latencies.push(now - sentAt)
         workload.answered?.(visitor)
-        if (answer.cookie !== null) visitor.cookie = answer.cookie
+        if (answer.cookie !== null) visitor[workload.takes ?? 'cookie'] = answer.cookie
       } else {
         fail(fault)
       }

@@ -11,6 +11,8 @@ const TARGETS = [
   atLeast(4, 'write', 32, rateAgainst('fastify-session')),
   atLeast(6, 'write', 32, rateAgainst('express-session')),
   atLeast(0.9, 'anonymous', 32, rateAgainst('plain')),
+  atLeast(0.75, 'verify', 32, rateAgainst('plain')),
+  atLeast(0.6, 'rotate', 32, rateAgainst('two-updates')),
   {
     workload: 'read',
     connections: 1,

@@ -9,11 +9,12 @@ import { runLoad } from './load.js'
 
 /** Makes visitors and, where there are sessions, one for each. @throws Error when that fails */
 export async function seedVisitors (contender, count) {
-  const visitors = Array.from({ length: count }, (_, index) => ({ index: contender.hasSessions ? index : 0, n: 0, next: 0, cookie: '' }))
+  const visitors = Array.from({ length: count }, (_, index) => ({ index: contender.hasSessions ? index : 0, n: 0, next: 0, cookie: '', access: '' }))
   if (!contender.hasSessions) return visitors
   await once(contender, visitors, SEED)
   if (visitors.some(({ cookie }) => cookie === '')) throw new Error(`${contender.name}: a session was made without a cookie`)
-  await checkStored(contender, visitors)
+  if (contender.workloads.includes('read')) await checkStored(contender, visitors)
+  if (contender.workloads.includes('verify')) await once(contender, visitors, SEED_TOKENS)
   return visitors
 }
 
@@ -32,7 +33,16 @@ const SEED = {
   expected: () => '{}'
 }
 
-/** `request`: its text. `expected`: the one right body. `answered`: called when that body has come. */
+const SEED_TOKENS = {
+  request: ({ index }) => requestOf('POST', `/seed-tokens/${index}`, ''),
+  expected: () => '{}',
+  takes: 'access'
+}
+
+/** What a visitor of a contender without tokens sends: nobody looks at it, but it is as long. */
+const UNREAD = `access=${'x'.repeat(600)}`
+
+/** `takes`: the field of the visitor that a cookie goes to; default `cookie`. `request`: its text. `expected`: the one right body. `answered`: called when that body has come. */
 export const WORKLOADS_BY_NAME = {
   read: {
     request: ({ cookie }) => requestOf('GET', '/read', cookie),
@@ -47,11 +57,21 @@ export const WORKLOADS_BY_NAME = {
     request: () => requestOf('GET', '/anonymous', ''),
     expected: () => '{"theme":"light"}',
     setsNoCookie: true
+  },
+  verify: {
+    request: ({ access }) => requestOf('GET', '/verify', '', `Authorization: Bearer ${(access || UNREAD).slice('access='.length)}\r\n`),
+    expected: () => '{"verified":true}',
+    setsNoCookie: true
+  },
+  rotate: {
+    request: ({ index }) => requestOf('POST', `/rotate/${index}`, ''),
+    expected: () => '{"rotated":true}',
+    setsNoCookie: true
   }
 }
 
-function requestOf (method, path, cookie) {
+function requestOf (method, path, cookie, header = '') {
   const length = method === 'POST' ? 'Content-Length: 0\r\n' : ''
   const cookies = cookie === '' ? '' : `Cookie: ${cookie}\r\n`
-  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n${length}${cookies}\r\n`
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n${length}${cookies}${header}\r\n`
 }
