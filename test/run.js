@@ -16,8 +16,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startEmbeddedPostgres } from '../dist/service/embedded-postgres.js'
 
-/** Debian's packages have the same names. */
-const PROGRAMS = ['pgbouncer', 'nginx', 'chromium']
+/** By name, with Debian's package of each. */
+const PROGRAMS = { pgbouncer: 'pgbouncer', nginx: 'nginx', chromium: 'chromium', pg_dump: 'postgresql-client' }
 const APT = ['-y', '-qq', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=30']
 /** Debian asks this program whether a package may start its server. Ours must not: the tests start their own. */
 const POLICY = '/usr/sbin/policy-rc.d'
@@ -49,7 +49,7 @@ try {
 }
 
 async function main () {
-  const missing = await provide(PROGRAMS)
+  const missing = await provide(Object.keys(PROGRAMS))
   if (interrupted) return 130
   const cluster = await startCluster()
   try {
@@ -74,7 +74,7 @@ async function provide (programs) {
   const withPolicy = await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { flag: 'wx', mode: 0o755 }).then(() => true, () => false)
   try {
     await runLogged(log, 'apt-get', [...APT, 'update'])
-    for (const program of missing) await runLogged(log, 'apt-get', [...APT, '--no-install-recommends', 'install', program])
+    for (const program of missing) await runLogged(log, 'apt-get', [...APT, '--no-install-recommends', 'install', PROGRAMS[program]])
   } finally {
     if (withPolicy) await rm(POLICY, { force: true })
   }
