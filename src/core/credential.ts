@@ -5,7 +5,7 @@ import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
  *
  * Text form, 72 base64url characters without padding, of 54 bytes:
  *
- * 1. version and flags, 1 byte: the upper half is 1, the lowest bit says "browser session"
+ * 1. version and flags, 1 byte: the upper half is 1, the lowest bit says "browser session", the next "default life"
  * 2. session id, 16 bytes
  * 3. secret, 32 bytes
  * 4. issue time, 5 bytes, whole seconds since 1970 by the store's clock
@@ -19,6 +19,8 @@ export interface Credential {
   readonly issuedAt: number
   /** The cookie has no Max-Age: it ends with the browser. */
   readonly browserSession: boolean
+  /** The cookie lives for the manager's `maxAge`, whatever tokens have made of the session's own since. */
+  readonly defaultLife: boolean
 }
 
 /** Length of a credential's text. */
@@ -28,6 +30,7 @@ export const CREDENTIAL_CHARS = 72
 const FORM = new RegExp(`^[A-Za-z0-9_-]{${CREDENTIAL_CHARS}}$`)
 const VERSION = 0x10
 const BROWSER_SESSION = 0x01
+const DEFAULT_LIFE = 0x02
 const SECRET_BYTES = 32
 
 /** A new session id: UUID v4, a handle and not a secret. */
@@ -42,9 +45,9 @@ export const hashSecret = (secret: Uint8Array): Buffer => hash('sha256', secret,
 /** Compares two hashes in constant time. */
 export const equalHashes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b)
 
-export function encodeCredential ({ id, secret, issuedAt, browserSession }: Credential): string {
+export function encodeCredential ({ id, secret, issuedAt, browserSession, defaultLife }: Credential): string {
   const bytes = Buffer.allocUnsafe(54)
-  bytes[0] = VERSION | (browserSession ? BROWSER_SESSION : 0)
+  bytes[0] = VERSION | (browserSession ? BROWSER_SESSION : 0) | (defaultLife ? DEFAULT_LIFE : 0)
   bytes.write(id.replaceAll('-', ''), 1, 'hex')
   bytes.set(secret, 17)
   bytes.writeUIntBE(Math.floor(issuedAt / 1000), 49, 5)
@@ -56,12 +59,13 @@ export function decodeCredential (text: string): Credential | null {
   if (!FORM.test(text)) return null
   const bytes = Buffer.from(text, 'base64url')
   const head = bytes[0] ?? 0
-  if (bytes.length !== 54 || (head & ~BROWSER_SESSION) !== VERSION) return null
+  if (bytes.length !== 54 || (head & ~(BROWSER_SESSION | DEFAULT_LIFE)) !== VERSION) return null
   const hex = bytes.toString('hex', 1, 17)
   return {
     id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
     secret: bytes.subarray(17, 49),
     issuedAt: bytes.readUIntBE(49, 5) * 1000,
-    browserSession: (head & BROWSER_SESSION) !== 0
+    browserSession: (head & BROWSER_SESSION) !== 0,
+    defaultLife: (head & DEFAULT_LIFE) !== 0
   }
 }

@@ -9,21 +9,23 @@ import type { Session, SessionData } from './session.js'
  */
 export const OPENED = Symbol('silverback.session')
 
-interface Opened { [OPENED]?: RequestSession | null }
+/** Holds the sessions of further managers. */
+const OTHERS = Symbol('silverback.sessions')
+
+interface Opened { [OPENED]?: RequestSession | null, [OTHERS]?: RequestSession[] }
 
 /** The session that this manager has opened for a request. */
 export function openedSession (request: object, host: object): RequestSession | null {
-  let { [OPENED]: session = null }: Opened = request
-  while (session !== null && session.host !== host) session = session.other
-  return session
+  const { [OPENED]: first = null, [OTHERS]: others }: Opened = request
+  return first === null || first.host === host ? first : others?.find((session) => session.host === host) ?? null
 }
 
 /** Keeps the session of a manager beside those of others. */
 export function setOpened (request: object, session: RequestSession): void {
   const target: Opened = request
-  const { [OPENED]: first = null } = target
+  const { [OPENED]: first = null, [OTHERS]: others = [] } = target
   if (first === null) target[OPENED] = session
-  else first.append(session)
+  else target[OTHERS] = [...others, session]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isProduction } from '../core/environment.js'
 import { parseKeys } from '../core/keys.js'
 import type { KeysOption } from '../core/keys.js'
-import { flag, oneOf, rejectUnknown, seconds, show } from '../core/options.js'
+import { flag, oneOf, rejectUnknown, seconds, show, wholeNumber } from '../core/options.js'
 import type { CookieSealer } from './cookie.js'
 import { resolveDomain } from './domain.js'
 import type { Log } from './http.js'
@@ -34,6 +34,8 @@ export interface ManagerOptions extends CookieAttributes {
   readonly absoluteMaxAge?: number
   /** Seconds between slides of one session. From 0 to `maxAge`. Default a tenth of `maxAge`, at most 60. */
   readonly refreshInterval?: number
+  /** Most sessions a user may have: those beyond, the least recently seen first, end with a sign-in. 0: no limit. Default 0. */
+  readonly maxSessionsPerUser?: number
   /** Seconds between cleanups, on average. 0: no timer. Default 900. */
   readonly cleanupInterval?: number
   /** The cross-site rule for unsafe requests that carry our cookie. Default `{}`: on, own origin alone. */
@@ -63,6 +65,7 @@ export interface ResolvedManagerOptions {
   readonly maxAge: number
   readonly absoluteMaxAge: number
   readonly refreshInterval: number
+  readonly maxSessionsPerUser: number
   readonly cleanupInterval: number
   /** `null`: the rule is off. */
   readonly trustedOrigins: ReadonlySet<string> | null
@@ -77,7 +80,7 @@ export const LONGEST_MAX_AGE = 400 * DAY
 /** The names of the options of `createManager`. */
 export const MANAGER_OPTIONS = [
   'sessionName', 'authKey', 'sealer', 'path', 'domain', 'secure', 'httpOnly', 'sameSite', 'maxAge', 'absoluteMaxAge',
-  'refreshInterval', 'cleanupInterval', 'csrf', 'onStoreError', 'recordDevice', 'log'
+  'refreshInterval', 'maxSessionsPerUser', 'cleanupInterval', 'csrf', 'onStoreError', 'recordDevice', 'log'
 ] as const satisfies readonly (keyof ManagerOptions)[]
 
 /** @throws TypeError naming the first option that is missing, unknown, out of range or in contradiction to another */
@@ -103,6 +106,7 @@ export function resolveManagerOptions (given: ManagerOptions): ResolvedManagerOp
     maxAge,
     absoluteMaxAge,
     refreshInterval: seconds('refreshInterval', given.refreshInterval ?? Math.min(60, maxAge / 10), { min: 0, max: maxAge }),
+    maxSessionsPerUser: wholeNumber('maxSessionsPerUser', given.maxSessionsPerUser ?? 0, { min: 0, max: 10_000 }),
     cleanupInterval: resolveCleanupInterval(given.cleanupInterval),
     trustedOrigins,
     onStoreError: oneOf('onStoreError', given.onStoreError ?? 'fail', ['fail', 'anonymous']),

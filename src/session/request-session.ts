@@ -2,7 +2,7 @@ import { SessionAnsweredError, SessionGoneError, StoreError } from '../core/erro
 import { Changes } from './changes.js'
 import type { Session, SessionCookieOptions } from './session.js'
 import type { SessionCookie } from './session-cookie.js'
-import type { SessionHost, SessionRow } from './row.js'
+import type { Renewal, SessionHost, SessionRow } from './row.js'
 import { checkUserId, copyClaims, NO_CLAIMS } from './sign-in.js'
 import type { SignIn } from './sign-in.js'
 import type { Claims, Json, JsonObject, SessionRecord, ValuesPatch } from './store.js'
@@ -11,14 +11,6 @@ import { Writes } from './writes.js'
 
 /** `ending`: ends with the answer. `ended`: by this request. `gone`: by another. */
 type State = 'open' | 'ending' | 'ended' | 'gone'
-
-export interface RequestSessionParts {
-  readonly host: SessionHost
-  readonly row: SessionRow
-  readonly cookie: SessionCookie
-  /** The session could not be loaded, and `onStoreError` is 'anonymous': nothing is stored, no cookie touched. */
-  readonly isVolatile: boolean
-}
 
 const NOTHING: JsonObject = Object.freeze({})
 
@@ -41,12 +33,12 @@ export class RequestSession implements Session<Record<string, unknown>> {
   #isAnswered = false
   /** It has failed this request once: the answer does not wait for it again. */
   #isStoreAway = false
-  #other: RequestSession | null = null
   #never: AbortSignal | null = null
   #failure: unknown = null
   readonly #writes = new Writes()
 
-  constructor ({ host, row, cookie, isVolatile }: RequestSessionParts) {
+  /** @param isVolatile the session could not be loaded, and `onStoreError` is 'anonymous': nothing is stored, no cookie touched */
+  constructor (host: SessionHost, row: SessionRow, cookie: SessionCookie, isVolatile: boolean) {
     this.#host = host
     this.#cookie = cookie
     this.#isVolatile = isVolatile
@@ -122,7 +114,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
         const { id, secretHash } = this.#stored ?? await this.#exclusively(async () => this.#stored ?? await this.#begin(new Changes(NOTHING)))
         try {
           const { record, value } = await this.#host.updates.run({ id, secretHash, idleSeconds: this.#row.idleSeconds }, key, fn)
-          if (this.#row.has(secretHash)) this.#adopt(record)
+          if (this.#row.has(secretHash)) this.adopt(record)
           return value as R // deep-equal to what fn returned: copyValue refuses the rest
         } catch (error) {
           if (!(error instanceof SessionGoneError)) throw error
@@ -168,26 +160,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
   }
 
   async regenerate (keepKeys: readonly string[] = []): Promise<void> {
-    this.#assertStorable('regenerate')
-    this.#beforeChange()
-    await this.#exclusively(async () => {
-      this.#assertOpen()
-      this.#row.redraw()
-      if (this.#stored !== null) {
-        const changes = this.#changes
-        const dropped = changes.toPatch()
-        const record = await this.#row.renew(keepKeys, changes.toPatch(keepKeys))
-        changes.settle(dropped)
-        this.#adopt(record)
-        return
-      }
-      this.#changes.keepOnly(keepKeys)
-      if (this.#signIn !== null) {
-        // a new session begins anyway; what is kept of the old row's values goes along as changes
-        this.#changes.detach()
-        this.#signIn = { ...this.#signIn, carries: false }
-      }
-    })
+    await this.renew({ keep: keepKeys })
   }
 
   async destroy (): Promise<void> {
@@ -197,14 +170,50 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   // – for the manager –
 
-  get host (): SessionHost { return this.#host }
-  /** The session of the next manager on the same request. */
-  get other (): RequestSession | null { return this.#other }
-  append (session: RequestSession): void {
-    if (this.#other === null) this.#other = session
-    else this.#other.append(session)
+  /** `regenerate` with all that it can do. */
+  async renew (renewal: Renewal): Promise<void> {
+    const { keep } = renewal
+    this.#assertStorable('regenerate')
+    this.#beforeChange()
+    await this.#exclusively(async () => {
+      this.#assertOpen()
+      this.#row.redraw()
+      if (this.#stored !== null) {
+        const changes = this.#changes
+        const dropped = changes.toPatch()
+        const record = await this.#row.renew(renewal, keep === 'all' ? dropped : changes.toPatch(keep))
+        changes.settle(dropped)
+        this.adopt(record)
+        return
+      }
+      if (keep === 'all') return
+      this.#changes.keepOnly(keep)
+      if (this.#signIn !== null) {
+        // a new session begins anyway; what is kept of the old row's values goes along as changes
+        this.#changes.detach()
+        this.#signIn = { ...this.#signIn, carries: false }
+      }
+    })
   }
 
+  /** Takes over the record as a later read or write has found it. */
+  adopt (record: SessionRecord): void {
+    this.#isTouched = false
+    if (this.#row.adopt(record)) this.#changes.rebase(record.values)
+  }
+
+  /** The store has ended the session on behalf of this request: its cookie is cleared with the answer. */
+  noteEnd (): void {
+    this.#row.forget()
+    this.#signIn = null
+    this.#cookie.clear()
+    this.#changes = new Changes(NOTHING)
+    this.#state = 'ended'
+  }
+
+  get host (): SessionHost { return this.#host }
+  /** As last read or written; `null`: nothing is stored. */
+  get record (): SessionRecord | null { return this.#row.record }
   get cookie (): SessionCookie { return this.#cookie }
   get isVolatile (): boolean { return this.#isVolatile }
   /** Whether the answer has to wait for a write that must not fail. */
@@ -238,7 +247,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
   close (): void { this.#isAnswered = true }
 
   /** Moves the expiry. @throws SessionGoneError, StoreError */
-  async slide (): Promise<void> { await this.#exclusively(async () => { this.#adopt(await this.#row.save()) }) }
+  async slide (): Promise<void> { await this.#exclusively(async () => { this.adopt(await this.#row.save()) }) }
 
   /** The record, unless a new session is about to take its place. */
   get #stored (): SessionRecord | null { return this.#signIn === null ? this.#row.record : null }
@@ -274,7 +283,9 @@ export class RequestSession implements Session<Record<string, unknown>> {
     if (this.#state === 'ending') return await this.#end()
     this.#assertOpen()
     if (this.#signIn?.userId === null && this.#changes.isEmpty) {
-      await this.#remove()
+      await this.#row.remove()
+      this.#signIn = null
+      this.#cookie.clear()
     } else if (this.#signIn !== null || (this.#row.record === null && !this.#changes.isEmpty)) {
       await this.#begin(this.#changes)
     } else if (this.#row.record !== null && (!this.#changes.isEmpty || this.#isTouched || this.#row.maxAge !== undefined)) {
@@ -294,24 +305,12 @@ export class RequestSession implements Session<Record<string, unknown>> {
     const patch = changes.toPatch()
     const record = await write(patch)
     changes.settle(patch)
-    this.#adopt(record)
+    this.adopt(record)
     return record
   }
 
-  async #remove (): Promise<void> {
-    await this.#row.remove()
-    this.#signIn = null
-    this.#cookie.clear()
-  }
-
   async #end (): Promise<void> {
-    await this.#remove()
-    this.#changes = new Changes(NOTHING)
-    this.#state = 'ended'
-  }
-
-  #adopt (record: SessionRecord): void {
-    this.#isTouched = false
-    if (this.#row.adopt(record)) this.#changes.rebase(record.values)
+    await this.#row.remove()
+    this.noteEnd()
   }
 }

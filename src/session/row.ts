@@ -8,7 +8,7 @@ import type { SessionOrigin } from './origin.js'
 import { NO_CLAIMS } from './sign-in.js'
 import type { SignIn } from './sign-in.js'
 import type { Signals } from './signals.js'
-import type { SessionRecord, Store, ValuesPatch } from './store.js'
+import type { SessionChange, SessionRecord, Store, ValuesPatch } from './store.js'
 import type { UpdateQueue } from './update-queue.js'
 
 /** What the sessions of one manager share. Holds no key: events lead to it, and applications log them. */
@@ -18,6 +18,9 @@ export interface SessionHost {
   readonly updates: UpdateQueue
   readonly signals: Signals
 }
+
+/** What a renewal does besides the new credential. */
+export type Renewal = Omit<NonNullable<SessionChange['renew']>, 'id' | 'secretHash'>
 
 const NO_PATCH: ValuesPatch = Object.freeze({ set: Object.freeze({}), unset: Object.freeze([]) })
 
@@ -32,6 +35,7 @@ export class SessionRow {
   #credential: Credential | null
   #next: { readonly id: string, readonly secret: Buffer } | null = null
   #signal: AbortSignal | null = null
+  #hasDefaultLife: boolean
   /** The credential is newer than the cookie that the browser has. */
   #isReissued = false
   /** The session's own idle lifetime, as it shall become; `undefined`: as it is. */
@@ -42,6 +46,7 @@ export class SessionRow {
     this.#origin = origin
     this.#record = record
     this.#credential = credential
+    this.#hasDefaultLife = credential?.defaultLife === true || record === null || record.maxAge === null
   }
 
   get record (): SessionRecord | null { return this.#record }
@@ -59,6 +64,15 @@ export class SessionRow {
     const own = this.maxAge === undefined ? this.#record?.maxAge ?? null : this.maxAge
     return own ?? this.#host.options.maxAge
   }
+
+  /**
+   * Whether nobody has given the session a life of its own but its tokens, which leave that of the cookie alone. The cookie
+   * says so, because the row then has the life of the tokens.
+   */
+  get hasDefaultLife (): boolean { return this.maxAge === undefined ? this.#hasDefaultLife : this.maxAge === null }
+
+  /** Seconds that a cookie lives that is sent now. */
+  get cookieSeconds (): number { return this.hasDefaultLife ? this.#host.options.maxAge : this.idleSeconds }
 
   /** Draws another identity for the session that begins next. */
   redraw (): void {
@@ -82,19 +96,22 @@ export class SessionRow {
     const { options, store } = this.#host
     const replaced = this.#record
     const { id, secret } = this.next
+    const userId = signIn?.userId ?? null
     const record = await store.create({
       ...patch,
       id,
       secretHash: hashSecret(secret),
-      userId: signIn?.userId ?? null,
+      userId,
       claims: signIn?.claims ?? NO_CLAIMS,
       maxAge: this.maxAge ?? null,
       idleSeconds: this.maxAge ?? options.maxAge,
       absoluteSeconds: options.absoluteMaxAge,
+      ...(userId !== null && options.maxSessionsPerUser > 0 && { atMost: options.maxSessionsPerUser }),
       userAgent: options.recordDevice ? cleanUserAgent(this.#origin.userAgent) : null,
       clientIp: options.recordDevice ? this.#origin.clientIp : null,
       ...(replaced !== null && { replaces: { id: replaced.id, secretHash: replaced.secretHash, carry: signIn?.carries === true ? replaced.values : null } })
     })
+    this.#hasDefaultLife = record.maxAge === null
     this.#take(record, secret, false)
     this.#signal = null
     this.#tellBegin(record, replaced)
@@ -108,21 +125,24 @@ export class SessionRow {
       ...patch, idleSeconds: this.idleSeconds, ...(this.maxAge !== undefined && { maxAge: this.maxAge })
     })
     if (saved === null) throw new SessionGoneError()
+    this.#hasDefaultLife = this.hasDefaultLife
     this.maxAge = undefined
     this.adopt(saved)
     return saved
   }
 
   /** Gives the session a new credential. @throws SessionGoneError */
-  async renew (keep: readonly string[], patch: ValuesPatch): Promise<SessionRecord> {
+  async renew (renewal: Renewal, patch: ValuesPatch): Promise<SessionRecord> {
+    const { store, signals } = this.#host
     const { id, secretHash } = this.#current()
     const { id: nextId, secret } = this.next
-    const saved = await this.#host.store.save(id, secretHash, {
-      ...patch, idleSeconds: this.idleSeconds, renew: { id: nextId, secretHash: hashSecret(secret), keep }
+    const renew = { ...renewal, id: nextId, secretHash: hashSecret(secret) }
+    const saved = await signals.following(id, async () => {
+      const saved = await store.save(id, secretHash, { ...patch, idleSeconds: this.idleSeconds, renew })
+      if (saved === null) throw new SessionGoneError()
+      return saved
     })
-    if (saved === null) throw new SessionGoneError()
     this.#take(saved, secret, this.#credential?.browserSession ?? false)
-    this.#host.signals.rename(id, saved.id)
     publish(this.#host, 'regenerated', { sessionId: saved.id, previousId: id })
     return saved
   }
@@ -132,12 +152,17 @@ export class SessionRow {
     if (this.#record === null) return
     const { id } = this.#record
     const wasThere = await this.#host.store.delete(id)
+    this.forget()
+    this.#host.signals.fire(id, 'ended')
+    if (wasThere) publish(this.#host, 'destroyed', { sessionId: id })
+  }
+
+  /** There is no session any more. */
+  forget (): void {
     this.#record = null
     this.#credential = null
     this.#next = null
     this.maxAge = undefined
-    this.#host.signals.fire(id, 'ended')
-    if (wasThere) publish(this.#host, 'destroyed', { sessionId: id })
   }
 
   /** Fires when the session ends; forgotten when the connection is over. One that begins has one of its own. */
@@ -159,7 +184,7 @@ export class SessionRow {
 
   #take (record: SessionRecord, secret: Buffer, browserSession: boolean): void {
     this.#record = record
-    this.#credential = { id: record.id, secret, issuedAt: record.readAt.getTime(), browserSession }
+    this.#credential = { id: record.id, secret, issuedAt: record.readAt.getTime(), browserSession, defaultLife: this.#hasDefaultLife }
     this.#next = null
     this.#isReissued = true
     if (this.maxAge === record.maxAge) this.maxAge = undefined

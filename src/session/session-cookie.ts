@@ -70,17 +70,17 @@ export class SessionCookie {
     if (!this.#row.isReissued && !this.isDue) return null
     const untilEnd = (record.absoluteExpiresAt.getTime() - record.readAt.getTime()) / 1000
     return {
-      credential: { ...credential, issuedAt: record.readAt.getTime(), browserSession: this.#isBrowserSession },
+      credential: { ...credential, issuedAt: record.readAt.getTime(), browserSession: this.#isBrowserSession, defaultLife: this.#row.hasDefaultLife },
       attributes,
-      maxAge: this.#isBrowserSession ? undefined : Math.max(1, Math.ceil(Math.min(this.#row.idleSeconds, untilEnd)))
+      maxAge: this.#isBrowserSession ? undefined : Math.max(1, Math.ceil(Math.min(this.#row.cookieSeconds, untilEnd)))
     }
   }
 
   get #isBrowserSession (): boolean { return this.#chosen ?? this.#row.credential?.browserSession ?? false }
 
-  /** Made by an older key, or more than a tenth of the session's life ago. */
+  /** Made by an older key, or more than a tenth of the cookie's life ago. */
   #isStale (now: Date): boolean {
     if (this.#presented === null) return false
-    return this.#presented.renew || now.getTime() - this.#presented.issuedAt > this.#row.idleSeconds * 1000 / 10
+    return this.#presented.renew || now.getTime() - this.#presented.issuedAt > this.#row.cookieSeconds * 1000 / 10
   }
 }

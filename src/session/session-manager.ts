@@ -3,8 +3,9 @@ import { SessionGoneError, StoreError } from '../core/errors.js'
 import { startTimer } from '../core/timer.js'
 import type { RepeatingTimer } from '../core/timer.js'
 import { checkStore } from './check-store.js'
-import { createCookieCodec, readCookies } from './cookie.js'
-import type { CookieCodec, VerifiedCookie } from './cookie.js'
+import { createCookieCodec } from './cookie.js'
+import type { VerifiedCookie } from './cookie.js'
+import { CookieReader } from './cookie-reader.js'
 import { CookieWriter } from './cookie-writer.js'
 import { rejectCrossSite } from './cross-site.js'
 import { publish, subscribe } from './events.js'
@@ -43,7 +44,7 @@ export class SessionManager implements Manager, SessionHost {
   readonly options: SessionHost['options']
   readonly updates: UpdateQueue
   readonly signals: Signals
-  readonly #codec: CookieCodec
+  readonly #reader: CookieReader
   readonly #timer: RepeatingTimer | null
   /** Sessions that are being loaded by hand: the plugin opens one a request, and needs no entry. */
   readonly #starting = new WeakMap<object, Promise<RequestSession>>()
@@ -56,8 +57,9 @@ export class SessionManager implements Manager, SessionHost {
     this.options = Object.freeze(options)
     this.updates = new UpdateQueue(store)
     this.signals = new Signals(store)
-    this.#codec = createCookieCodec({ cookieName: options.cookieName, keys: authKeys, sealer })
-    this.#writer = new CookieWriter(options.cookieName, this.#codec)
+    const codec = createCookieCodec({ cookieName: options.cookieName, keys: authKeys, sealer })
+    this.#reader = new CookieReader(options.cookieName, codec)
+    this.#writer = new CookieWriter(options.cookieName, codec)
     this.#timer = options.cleanupInterval === 0
       ? null
       : startTimer({ everySeconds: options.cleanupInterval, work: async (signal) => await this.cleanup({ signal }), onError: (err) => options.log?.error({ err }, 'session cleanup failed; the next run tries again') })
@@ -102,6 +104,14 @@ export class SessionManager implements Manager, SessionHost {
   async regenerate (request: RequestLike, reply: ReplyLike, keepKeys?: readonly string[]): Promise<Session> {
     const session = await this.start(request, reply)
     await session.regenerate(keepKeys)
+    this.#writeCookie(session, request, reply)
+    return session
+  }
+
+  async reauthenticate (request: RequestLike, reply: ReplyLike): Promise<Session> {
+    const session = await this.start(request, reply)
+    if (session.userId === null && !session.isVolatile) throw new TypeError('reauthenticate: nobody is signed in')
+    await session.renew({ keep: 'all', reauthenticates: true })
     this.#writeCookie(session, request, reply)
     return session
   }
@@ -171,14 +181,41 @@ export class SessionManager implements Manager, SessionHost {
     for (const end of this.#listening) end()
   }
 
-  /** The one cookie of this request that verifies; `null`: none does, or two do (6265bis section 4.2.2: order means nothing). */
+  // – for tokens –
+
+  /** The session of a request that this manager has opened; `null`: none, as on a route that has opted out. */
+  opened (request: object): RequestSession | null {
+    return openedSession(request, this)
+  }
+
+  /** Its lineage has begun: later saves of the request go by the record that came of it. */
+  adoptLineage (request: object, record: SessionRecord): void {
+    const session = this.opened(request)
+    if (session?.id === record.id) session.adopt(record)
+  }
+
+  /** Gives the session of a request a new id and ends its lineage: all else stays. @throws SessionGoneError, StoreError */
+  async replaceId (request: object): Promise<void> {
+    await this.opened(request)?.renew({ keep: 'all', dropsTokens: true })
+  }
+
+  /** A session was ended with its tokens. If it is that of the request, it is gone for it, and its cookie is cleared with the answer. */
+  endedByTokens (sessionId: string, request?: object): void {
+    this.#tellEnd(sessionId)
+    const session = request === undefined ? null : this.opened(request)
+    if (session?.id === sessionId) session.noteEnd()
+  }
+
+  /** What the feed has told: fires the signals of sessions that were ended or blocked, by whatever and wherever. */
+  noteRevoked (sessionId: string | null, kind: 'ended' | 'blocked' | 'changed'): void {
+    this.signals.noteRevoked(sessionId, kind)
+  }
+
+  /** The one cookie of this request that verifies; `null`: none does, or two do. */
   #verify (request: RequestLike): VerifiedCookie | null {
-    const values = readCookies(request.headers.cookie, this.options.cookieName)
-    if (values.length === 0) return null
-    const verified = [...new Set(values)].map((value) => this.#codec.decode(value)).filter((cookie) => cookie !== null)
-    const [only] = verified
-    if (verified.length === 1 && only !== undefined) return only
-    this.#reject(request, verified.length === 0 ? 'forged' : 'duplicate')
+    const found = this.#reader.read(request.headers.cookie)
+    if (typeof found !== 'string') return found
+    this.#reject(request, found)
     return null
   }
 
@@ -190,7 +227,8 @@ export class SessionManager implements Manager, SessionHost {
       record = await this.store.get(id)
       reason = await this.#judge(record, secret)
     } catch (error) {
-      if (!(error instanceof StoreError) || this.#storeErrorPolicy(request) !== 'anonymous') throw error
+      const policy = request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
+      if (!(error instanceof StoreError) || policy !== 'anonymous') throw error
       request.log.error({ err: error }, 'session storage failed; answering as to a stranger')
       return this.#session(request, reply, null, null, true)
     }
@@ -211,14 +249,10 @@ export class SessionManager implements Manager, SessionHost {
     return 'corrupt'
   }
 
-  #storeErrorPolicy (request: RequestLike): 'fail' | 'anonymous' {
-    return request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
-  }
-
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
     const row = new SessionRow(this, new SessionOrigin(request, reply), record, record && (presented?.credential ?? null))
     const cookie = new SessionCookie(row, this.options, presented)
-    const session = new RequestSession({ host: this, row, cookie, isVolatile })
+    const session = new RequestSession(this, row, cookie, isVolatile)
     setOpened(request, session)
     return session
   }

@@ -31,7 +31,7 @@ export interface SessionCookieOptions extends CookieAttributes {
  * tells nobody. After each of them no request that is still under way can save it again.
  */
 export interface Session<T extends object = SessionData> {
-  /** UUID v4. Names the session in lists and logs; proves nothing. New after `setUserId` and `regenerate`. */
+  /** UUID v4. Names the session in lists and logs; proves nothing. New after `setUserId`, and after `regenerate` unless tokens name it. */
   readonly id: string
   /** Who is signed in; `null`: nobody. */
   readonly userId: string | null

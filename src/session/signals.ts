@@ -19,6 +19,8 @@ const RETRY_MS = 5_000
 export class Signals {
   readonly #store: Store
   readonly #watches = new Map<string, Set<Watch>>()
+  /** How often a session is being renewed now, and whether the end of its id was told meanwhile. */
+  readonly #renewals = new Map<string, { count: number, isEnded: boolean }>()
 
   constructor (store: Store) {
     this.#store = store
@@ -45,13 +47,33 @@ export class Signals {
     }
   }
 
-  /** The session lives on under another id. */
-  rename (from: string, to: string): void {
-    const watches = this.#watches.get(from)
-    if (watches === undefined || from === to) return
-    this.#watches.delete(from)
-    this.#watches.set(to, watches)
-    for (const watch of watches) watch.id = to
+  /**
+   * Takes what was told from elsewhere of a session, or of all (`null`). Where something has changed the store is asked
+   * whether the session still lives. While it is being renewed here, its end may be no more than that of its old id.
+   */
+  noteRevoked (id: string | null, kind: 'ended' | 'blocked' | 'changed'): void {
+    const renewal = id === null ? undefined : this.#renewals.get(id)
+    if (id === null || kind === 'changed') this.#check(id)
+    else if (kind === 'ended' && renewal !== undefined) renewal.isEnded = true
+    else this.fire(id, kind)
+  }
+
+  /** Runs what may give the session another id; its signals follow it there. */
+  async following<T extends { readonly id: string }> (id: string, renew: () => Promise<T>): Promise<T> {
+    const renewal = this.#renewals.get(id) ?? { count: 0, isEnded: false }
+    this.#renewals.set(id, renewal)
+    renewal.count++
+    try {
+      const renewed = await renew()
+      this.#rename(id, renewed.id)
+      return renewed
+    } finally {
+      renewal.count--
+      if (renewal.count === 0) {
+        this.#renewals.delete(id)
+        if (renewal.isEnded) this.fire(id, 'ended')
+      }
+    }
   }
 
   /** Stops all timers. */
@@ -61,23 +83,39 @@ export class Signals {
     }
   }
 
+  #check (id: string | null): void {
+    const watches = id === null ? [...this.#watches.values()].flatMap((watches) => [...watches]) : this.#watches.get(id) ?? []
+    for (const watch of watches) void this.#look(watch)
+  }
+
+  #rename (from: string, to: string): void {
+    const watches = this.#watches.get(from)
+    if (watches === undefined || from === to) return
+    this.#watches.delete(from)
+    this.#watches.set(to, new Set([...this.#watches.get(to) ?? [], ...watches]))
+    for (const watch of watches) watch.id = to
+  }
+
   #arm (watch: Watch, ms: number): void {
     watch.timer = setTimeout(() => { void this.#look(watch) }, Math.min(Math.max(ms, 1), LONGEST_WAIT_MS)).unref()
   }
 
   /** The session may have been used meanwhile: the store knows. */
   async #look (watch: Watch): Promise<void> {
+    const { id } = watch
+    clearTimeout(watch.timer)
     let wait = RETRY_MS
     try {
-      const record = await this.#store.get(watch.id)
-      if (record === null) {
-        this.fire(watch.id, 'expired')
+      const record = await this.#store.get(id)
+      if (record === null && watch.id === id && !this.#renewals.has(id)) {
+        this.fire(id, 'expired')
         return
       }
-      wait = record.expiresAt.getTime() - record.readAt.getTime()
+      if (record !== null) wait = record.expiresAt.getTime() - record.readAt.getTime()
     } catch {
       // the storage is away: a later look will tell
     }
+    clearTimeout(watch.timer)
     if (this.#watches.get(watch.id)?.has(watch) === true) this.#arm(watch, wait)
   }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionRecord, Store } from '../session/store.js'
-import { apart, begin, DAY, found, HOUR, isGone, load, MINUTE, newSession, other, put, renewal, slide } from './fixtures.js'
+import { apart, begin, DAY, found, HOUR, isGone, load, MINUTE, newSession, other, put, renewal, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 export const expiryLaws: Laws = {
@@ -46,6 +46,31 @@ export const expiryLaws: Laws = {
     await load(store, session.id)
     await advance(MINUTE * 11)
     await isGone(store, session)
+  },
+
+  async 'the session\'s own maxAge, as it is stored, goes before the idleSeconds of a change' (harness) {
+    const { store } = harness
+    const ends = async (changed: Promise<SessionRecord | 'conflict' | null>, seconds: number): Promise<SessionRecord> => {
+      const record = found(await changed)
+      apart(harness, record.readAt, record.expiresAt, seconds, 'what is left')
+      return record
+    }
+    const begun = await begin(store, { idleSeconds: 5 * HOUR, maxAge: 5 * HOUR })
+    const { id, secretHash } = begun
+    await ends(store.save(id, secretHash, slide(HOUR)), 5 * HOUR)
+    const { version } = await ends(other(harness).save(id, secretHash, put({ a: 1 })), 5 * HOUR)
+    await ends(store.compareAndSave(id, secretHash, version, put({ b: 1 })), 5 * HOUR)
+    await ends(store.save(id, secretHash, put({}, { maxAge: 7 * HOUR })), 7 * HOUR)
+    const renewed = await ends(store.save(id, secretHash, put({}, { renew: renewal([]) })), 7 * HOUR)
+    await ends(store.save(renewed.id, renewed.secretHash, put({}, { maxAge: null })), HOUR)
+    await ends(store.save(renewed.id, renewed.secretHash, slide(2 * HOUR)), 2 * HOUR)
+  },
+
+  async 'of many saves and slides at once each counts by the maxAge of its own session' (harness) {
+    const { store } = harness
+    const sessions = await Promise.all(upTo(12).map((n) => begin(store, { maxAge: n % 3 === 0 ? null : (n + 1) * HOUR })))
+    const saved = await Promise.all(sessions.map(({ id, secretHash }, n) => store.save(id, secretHash, n % 2 === 0 ? slide(HOUR) : put({ n }))))
+    for (const record of saved.map((answer) => found(answer))) apart(harness, record.readAt, record.expiresAt, record.maxAge ?? HOUR, 'what is left')
   },
 
   async 'a change can move the idle end earlier' ({ store, advance }) {

@@ -49,7 +49,7 @@ export function slide (idleSeconds = HOUR): SessionChange {
 }
 
 /** A regeneration with a new id and secret. */
-export function renewal (keep: readonly string[] = [], id = newId()): NonNullable<SessionChange['renew']> {
+export function renewal (keep: readonly string[] | 'all' = [], id = newId()): NonNullable<SessionChange['renew']> {
   return { id, secretHash: freshHash(), keep }
 }
 

@@ -1,7 +1,7 @@
 /** save with `renew`: regenerate. */
 
 import assert from 'node:assert/strict'
-import { begin, DAY, facts, found, hasValues, HOUR, load, MINUTE, other, put, renewal, slide, upTo } from './fixtures.js'
+import { apart, begin, DAY, facts, found, hasValues, HOUR, load, MINUTE, other, put, renewal, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 export const renewLaws: Laws = {
@@ -16,6 +16,33 @@ export const renewLaws: Laws = {
   async 'a renewal that names no key keeps none' ({ store }) {
     const { id, secretHash } = await begin(store, { set: { a: 1, toString: 2 } })
     hasValues(await store.save(id, secretHash, put({}, { renew: renewal() })), {})
+  },
+
+  async 'a renewal that keeps all keeps every value, then applies the patch' ({ store }) {
+    const { id, secretHash } = await begin(store, { set: { a: 1, toString: 2, c: 3 } })
+    const renew = renewal('all')
+    hasValues(await store.save(id, secretHash, { ...put({ a: 9 }, { renew }), unset: ['c'] }), { a: 9, toString: 2 })
+    hasValues(await store.get(renew.id), { a: 9, toString: 2 })
+  },
+
+  async 'a renewal that reauthenticates sets authenticatedAt to now, and no other does' (harness) {
+    const { store, advance } = harness
+    const begun = await begin(store, { userId: 'ada', idleSeconds: HOUR })
+    await advance(30 * MINUTE)
+    const before = await load(store, begun.id)
+    const first = found(await store.save(begun.id, begun.secretHash, put({}, { renew: renewal('all') })))
+    assert.deepEqual(first.authenticatedAt, before.authenticatedAt)
+    const again = found(await store.save(first.id, first.secretHash, put({}, { renew: { ...renewal('all'), reauthenticates: true } })))
+    assert.ok(again.authenticatedAt !== null)
+    apart(harness, before.createdAt, again.authenticatedAt, 30 * MINUTE, 'from the sign-in to the second proof')
+    assert.deepEqual((await load(other(harness), again.id)).authenticatedAt, again.authenticatedAt)
+  },
+
+  async 'a renewal that drops tokens takes its new id where there are none, too' ({ store }) {
+    const { id, secretHash } = await begin(store, { userId: 'ada' })
+    const renew = { ...renewal('all'), dropsTokens: true }
+    assert.equal(found(await store.save(id, secretHash, put({}, { renew }))).id, renew.id)
+    assert.equal(await store.get(id), null)
   },
 
   async 'a renewal keeps user, claims, device, times of creation and sign-in, and the absolute end' ({ store, advance }) {

@@ -6,6 +6,7 @@ import { expiryLaws } from './expiry-laws.js'
 import { failureLaws } from './failure-laws.js'
 import type { StoreHarness } from './harness.js'
 import { lifeLaws } from './life-laws.js'
+import { limitLaws } from './limit-laws.js'
 import { renewLaws } from './renew-laws.js'
 import { replaceLaws } from './replace-laws.js'
 import { saveLaws } from './save-laws.js'
@@ -20,7 +21,7 @@ export interface StoreContractOptions {
 }
 
 const LAWS = [
-  lifeLaws, valueLaws, saveLaws, compareLaws, expiryLaws, endingLaws, renewLaws, replaceLaws, blockLaws, userLaws, cleanupLaws, failureLaws
+  lifeLaws, valueLaws, saveLaws, compareLaws, expiryLaws, endingLaws, renewLaws, replaceLaws, limitLaws, blockLaws, userLaws, cleanupLaws, failureLaws
 ].flatMap((laws) => Object.entries(laws))
 
 /**

@@ -169,8 +169,8 @@ export async function until (condition: () => boolean | Promise<boolean>, what: 
 }
 
 /** A cookie value that verifies under the tests' key. */
-export const signed = (credential: { id: string, secret: Buffer, issuedAt: number, browserSession?: boolean }, name = NAME, key = KEY): string =>
-  createCookieCodec({ cookieName: name, keys: [key], sealer: undefined }).encode({ browserSession: false, ...credential })
+export const signed = (credential: { id: string, secret: Buffer, issuedAt: number, browserSession?: boolean, defaultLife?: boolean }, name = NAME, key = KEY): string =>
+  createCookieCodec({ cookieName: name, keys: [key], sealer: undefined }).encode({ browserSession: false, defaultLife: true, ...credential })
 
 /** Collects log lines, as text. */
 export class LogLines extends Writable {

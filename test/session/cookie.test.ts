@@ -8,7 +8,7 @@ import { createCookieCodec, readCookies } from '../../src/session/cookie.js'
 import { Browser, NAME, openApp, setCookies } from '../helpers/session-app.js'
 
 const [KEY, OLD, SEAL, OLD_SEAL] = [randomBytes(32), randomBytes(32), randomBytes(32), randomBytes(32)]
-const credential = { id: newId(), secret: newSecret(), issuedAt: 1_900_000_000_000, browserSession: false }
+const credential = { id: newId(), secret: newSecret(), issuedAt: 1_900_000_000_000, browserSession: false, defaultLife: false }
 const codec = (keys: readonly Buffer[], cookieName = NAME) => createCookieCodec({ cookieName, keys, sealer: undefined })
 const sealed = async (keys: readonly Buffer[], encryptionKey: readonly Buffer[], cookieName = NAME, absoluteMaxAge = 100) =>
   createCookieCodec({ cookieName, keys, sealer: await createSealer({ encryptionKey, cookieName, absoluteMaxAge }) })

@@ -177,6 +177,43 @@ t.test('signal: waits on when the session was used meanwhile, or the storage is 
   signals.close()
 })
 
+t.test('signal: fires when it is told that all sessions may have ended, and this one has', async (t) => {
+  const { store, id, signals } = await watchSession(60)
+  const { signal } = signals.watch(id)
+  const other = signals.watch((await store.create(newSession())).id)
+  store.takeCalls()
+  signals.noteRevoked(null, 'ended')
+  await until(() => store.calls.length === 2, 'the store was asked about each')
+  t.equal(signal.aborted, false)
+  await store.delete(id)
+  signals.noteRevoked(null, 'ended')
+  await until(() => signal.aborted, 'it fires')
+  t.equal(other.signal.aborted, false)
+  signals.close()
+})
+
+t.test('signal: the end of the old id, told while a renewal is under way, fires nothing if it succeeds, and all if it fails', async (t) => {
+  for (const succeeds of [true, false]) {
+    const { store, id, secretHash, signals } = await watchSession(60)
+    const { signal } = signals.watch(id)
+    const renew = { id: newSession().id, secretHash, keep: [] }
+    const renewing = signals.following(id, async () => {
+      const renewed = await store.save(id, secretHash, { set: {}, unset: [], idleSeconds: 60, renew })
+      signals.noteRevoked(id, 'ended')
+      signals.noteRevoked(id, 'changed')
+      if (renewed === null || !succeeds) throw new Error('the answer was lost')
+      return renewed
+    })
+    t.equal(signal.aborted, false)
+    await renewing.catch(() => {})
+    store.takeCalls()
+    signals.noteRevoked(renew.id, 'changed')
+    if (succeeds) await until(() => store.calls.length === 1, 'it is asked about under its new id')
+    t.equal(signal.aborted, !succeeds)
+    signals.close()
+  }
+})
+
 t.test('signal: none fires after close or release', async (t) => {
   const { id, signals } = await watchSession(0.02)
   const one = signals.watch(id)

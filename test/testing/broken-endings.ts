@@ -83,6 +83,58 @@ export const BEGINNING: Readonly<Record<string, Break>> = {
       return await store.save(id, hash, change.renew ? { ...change, renew: { ...change.renew, keep } } : change)
     }
   }),
+  'a renewal that keeps all keeps what it knows of': (store) => altered(store, {
+    save: (id, hash, change) => store.save(id, hash, change.renew?.keep === 'all' ? { ...change, renew: { ...change.renew, keep: Object.keys(change.set) } } : change)
+  }),
+  'a renewal forgets that it reauthenticates': (store) => altered(store, {
+    save: (id, hash, change) => store.save(id, hash, change.renew === undefined ? change : { ...change, renew: { ...change.renew, reauthenticates: false } })
+  }),
+  'every renewal reauthenticates': (store) => altered(store, {
+    save: (id, hash, change) => store.save(id, hash, change.renew === undefined ? change : { ...change, renew: { ...change.renew, reauthenticates: true } })
+  }),
+  'a renewal that drops tokens keeps the id': (store) => altered(store, {
+    save: (id, hash, change) => store.save(id, hash, change.renew?.dropsTokens === true ? { ...change, renew: { ...change.renew, id } } : change)
+  }),
+  'atMost is ignored': (store) => altered(store, { create: ({ atMost, ...session }) => store.create(session) }),
+  'atMost ends the most recently seen': (store) => altered(store, {
+    async create ({ atMost, ...session }) {
+      const record = await store.create(session)
+      const others = session.userId === null ? [] : (await store.listByUser(session.userId)).filter(({ id }) => id !== record.id).toReversed()
+      for (const { id } of others.slice((atMost ?? Infinity) - 1)) await store.delete(id)
+      return record
+    }
+  }),
+  'atMost leaves blocked sessions out': (store) => altered(store, {
+    async create ({ atMost, ...session }) {
+      const record = await store.create(session)
+      const others = session.userId === null ? [] : (await store.listByUser(session.userId)).filter(({ id, blockedAt }) => id !== record.id && blockedAt === null)
+      for (const { id } of others.slice((atMost ?? Infinity) - 1)) await store.delete(id)
+      return record
+    }
+  }),
+  'atMost counts the session that is replaced': (store) => altered(store, {
+    async create (session) {
+      const { userId, replaces, atMost } = session
+      if (userId !== null && atMost !== undefined && replaces !== undefined) {
+        for (const { id } of (await store.listByUser(userId)).slice(atMost - 1)) await store.delete(id)
+      }
+      return await store.create(session)
+    }
+  }),
+  'atMost ends others before the size is known': (store) => altered(store, {
+    async create (session) {
+      const { userId, atMost } = session
+      if (userId !== null && atMost !== undefined) for (const { id } of (await store.listByUser(userId)).slice(atMost - 1)) await store.delete(id)
+      return await store.create(session)
+    }
+  }),
+  'atMost counts before it stores': (store) => altered(store, {
+    async create ({ atMost, ...session }) {
+      const others = session.userId === null ? [] : await store.listByUser(session.userId)
+      for (const { id } of others.slice((atMost ?? Infinity) - 1)) await store.delete(id)
+      return await store.create(session)
+    }
+  }),
   'a renewal is a new sign-in': (store) => altered(store, {
     async save (id, hash, change) {
       const old = await store.get(id)

@@ -71,6 +71,25 @@ export const SAVING: Readonly<Record<string, Break>> = {
       return await store.save(id, hash, expiresAt && readAt ? { ...change, idleSeconds: (expiresAt.getTime() - readAt.getTime()) / 1000 } : change)
     }
   }),
+  'idleSeconds goes before the session\'s own maxAge': (store) => altered(store, {
+    async save (id, hash, change) {
+      const { maxAge } = await store.get(id) ?? {}
+      if (maxAge == null || change.maxAge !== undefined) return await store.save(id, hash, change)
+      const saved = await store.save(id, hash, { ...change, maxAge: change.idleSeconds })
+      return saved && { ...saved, maxAge }
+    }
+  }),
+  'a slide takes its idleSeconds for the batch\'s': (store) => {
+    let last: number | null = null
+    return altered(store, {
+      async save (id, hash, change) {
+        const { maxAge } = await store.get(id) ?? {}
+        last ??= maxAge ?? change.idleSeconds
+        const saved = await store.save(id, hash, maxAge == null ? change : { ...change, maxAge: last })
+        return saved && { ...saved, maxAge: maxAge ?? null }
+      }
+    })
+  },
   'save forgets maxAge': (store) => altered(store, { save: (id, hash, change) => store.save(id, hash, { maxAge: null, ...change }) }),
   'a slide rewrites the values that get has read': (store) => {
     const seen = new Map<string, JsonObject>()

@@ -2,9 +2,16 @@
 
 import { SessionTooLargeError } from '../../core/errors.js'
 import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord, ValuesPatch } from '../../session/store.js'
+import type { Lineage } from '../../tokens/rotation.js'
 
 /** Most bytes of a session's values, as JSON in UTF-8. */
 const MAX_VALUES_BYTES = 256 * 1024
+
+/** The refresh tokens of a session, as its row holds them. */
+export interface SessionLineage extends Lineage {
+  readonly createdAt: number
+  readonly revokedReason: string | null
+}
 
 /** Never changed in place: a change makes a new row. Instants are milliseconds since 1970. */
 export interface SessionRow {
@@ -24,6 +31,8 @@ export interface SessionRow {
   readonly blockedAt: number | null
   readonly blockedReason: string | null
   readonly version: number
+  /** `null`: no refresh token names the session. */
+  readonly lineage: SessionLineage | null
 }
 
 /**
@@ -50,7 +59,8 @@ export function firstRow (session: NewSession, carried: JsonObject | null, now: 
     clientIp: session.clientIp,
     blockedAt: null,
     blockedReason: null,
-    version: 1
+    version: 1,
+    lineage: null
   }
 }
 
@@ -61,27 +71,34 @@ export function firstRow (session: NewSession, carried: JsonObject | null, now: 
  */
 export function changedRow (row: SessionRow, change: SessionChange, now: number): SessionRow {
   const { renew, maxAge = row.maxAge } = change
-  const seen = { ...row, maxAge, lastSeenAt: now, expiresAt: Math.min(now + change.idleSeconds * 1000, row.absoluteExpiresAt) }
+  const seen = { ...row, maxAge, lastSeenAt: now, expiresAt: slidTo(now, maxAge ?? change.idleSeconds, row) }
   if (renew === undefined && Object.keys(change.set).length === 0 && change.unset.length === 0) return seen
   const stored = parsed(row.valuesText)
-  const kept = renew === undefined ? stored : only(stored, renew.keep)
+  if (renew === undefined) return { ...seen, valuesText: patched(stored, change), version: row.version + 1 }
+  const lineage = renew.dropsTokens === true ? null : row.lineage
   return {
     ...seen,
-    id: renew?.id ?? row.id,
-    secretHash: renew === undefined ? row.secretHash : Uint8Array.from(renew.secretHash),
-    valuesText: patched(kept, change),
-    version: row.version + 1
+    id: lineage === null ? renew.id : row.id,
+    secretHash: Uint8Array.from(renew.secretHash),
+    valuesText: patched(renew.keep === 'all' ? stored : only(stored, renew.keep), change),
+    authenticatedAt: renew.reauthenticates === true ? now : row.authenticatedAt,
+    version: row.version + 1,
+    lineage
   }
 }
 
+/** The idle end of a row that is used now. */
+export function slidTo (now: number, idleSeconds: number, { absoluteExpiresAt }: SessionRow): number {
+  return Math.min(now + idleSeconds * 1000, absoluteExpiresAt)
+}
+
 /** What a caller gets: copies throughout. */
-export function toRecord ({ valuesText, claimsText, ...row }: SessionRow, now: number): SessionRecord {
-  const claims: Claims = parsed(claimsText)
+export function toRecord ({ valuesText, claimsText, lineage: _lineage, ...row }: SessionRow, now: number): SessionRecord {
   return {
     ...row,
     secretHash: Uint8Array.from(row.secretHash),
     values: parsed(valuesText),
-    claims,
+    claims: parsed(claimsText),
     createdAt: new Date(row.createdAt),
     expiresAt: new Date(row.expiresAt),
     absoluteExpiresAt: new Date(row.absoluteExpiresAt),
@@ -95,6 +112,11 @@ export function toRecord ({ valuesText, claimsText, ...row }: SessionRow, now: n
 /** The values of a row. */
 export function valuesOf (row: SessionRow): JsonObject {
   return parsed(row.valuesText)
+}
+
+/** The claims of a row. */
+export function claimsOf (row: SessionRow): Claims {
+  return parsed(row.claimsText)
 }
 
 function parsed (text: string): JsonObject {

@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { equalHashes } from '../../core/credential.js'
 import { isProduction } from '../../core/environment.js'
-import { StoreError } from '../../core/errors.js'
 import { rejectUnknown, show, wholeNumber } from '../../core/options.js'
 import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
 import { changedRow, firstRow, toRecord, valuesOf, type SessionRow } from './session-row.js'
+import { SessionTable } from './session-table.js'
 
 export interface MemoryStoreOptions {
   /** The clock that decides expiry. Default: the machine's. */
@@ -15,6 +14,13 @@ export interface MemoryStoreOptions {
 
 const OPTIONS = ['clock', 'maxSessions'] as const
 
+const tables = new WeakMap<MemoryStore, SessionTable>()
+
+/** The table of a store, for the tokens of its sessions. */
+export function tableOf (store: MemoryStore): SessionTable | undefined {
+  return tables.get(store)
+}
+
 /**
  * Keeps sessions in the memory of this process, for tests and demonstrations.
  *
@@ -22,10 +28,7 @@ const OPTIONS = ['clock', 'maxSessions'] as const
  * recently seen. What it holds dies with the process and is not seen by another.
  */
 export class MemoryStore implements Store {
-  /** The least recently seen first. */
-  readonly #rows = new Map<string, SessionRow>()
-  readonly #clock: () => Date
-  readonly #maxSessions: number
+  readonly #table: SessionTable
 
   /** @throws TypeError with `NODE_ENV=production`, and for an option that is unknown or out of range */
   constructor (options: MemoryStoreOptions = {}) {
@@ -33,39 +36,42 @@ export class MemoryStore implements Store {
     rejectUnknown('MemoryStore', options, OPTIONS)
     const { clock = () => new Date(), maxSessions = 10_000 } = options
     if (typeof clock !== 'function') throw new TypeError(`"clock" option must be a function that returns a Date; got ${show(clock)}`)
-    this.#clock = clock
-    this.#maxSessions = wholeNumber('maxSessions', maxSessions, { min: 1, max: Number.MAX_SAFE_INTEGER })
+    this.#table = new SessionTable(clock, wholeNumber('maxSessions', maxSessions, { min: 1, max: Number.MAX_SAFE_INTEGER }))
+    tables.set(this, this.#table)
   }
 
   async create (session: NewSession): Promise<SessionRecord> {
-    const now = this.#now()
-    const { id, replaces } = session
-    const replaced = replaces && this.#live(replaces.id, now, replaces.secretHash)
+    const table = this.#table
+    const now = table.now()
+    const { id, userId, replaces, atMost } = session
+    const replaced = replaces && table.live(replaces.id, now, replaces.secretHash)
     const carried = replaces?.carry && (replaced === undefined ? replaces.carry : valuesOf(replaced))
     const row = firstRow(session, carried ?? null, now)
-    this.#refuseTaken('create', id)
-    if (replaced !== undefined) this.#rows.delete(replaced.id)
-    this.#makeRoom(now)
-    this.#rows.set(id, row)
+    table.refuseTaken('create', id)
+    if (replaced !== undefined) table.remove(replaced, now)
+    if (userId !== null && atMost !== undefined) this.#evict(userId, atMost - 1, now)
+    table.insert(row, now)
     return toRecord(row, now)
   }
 
   async get (id: string): Promise<SessionRecord | null> {
-    const now = this.#now()
-    const row = this.#live(id, now)
+    const now = this.#table.now()
+    const row = this.#table.live(id, now)
     return row === undefined ? null : toRecord(row, now)
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> {
-    const now = this.#now()
-    const row = this.#live(id, now, secretHash)
+    const now = this.#table.now()
+    const row = this.#table.live(id, now, secretHash)
     return row === undefined ? null : this.#change(row, change, now)
   }
 
   async delete (id: string): Promise<boolean> {
-    const existed = this.#unexpired(id, this.#now()) !== undefined
-    this.#rows.delete(id)
-    return existed
+    const now = this.#table.now()
+    const row = this.#table.get(id)
+    if (row === undefined) return false
+    this.#table.remove(row, now)
+    return row.expiresAt > now
   }
 
   async cleanup ({ batchSize = 1000, budgetMs = 30_000, signal, onBatch }: CleanupOptions = {}): Promise<number> {
@@ -73,7 +79,7 @@ export class MemoryStore implements Store {
     const startedAt = performance.now()
     let removed = 0
     while (signal?.aborted !== true) {
-      const batch = this.#removeExpired(this.#now(), batchSize)
+      const batch = this.#table.removeExpired(this.#table.now(), batchSize)
       removed += batch
       onBatch?.(removed)
       if (batch < batchSize || performance.now() - startedAt >= budgetMs) break
@@ -85,99 +91,64 @@ export class MemoryStore implements Store {
   // – for `update`, user management and shutdown –
 
   async compareAndSave (id: string, secretHash: Uint8Array, version: number, change: SessionChange): Promise<SessionRecord | 'conflict' | null> {
-    const now = this.#now()
-    const row = this.#live(id, now, secretHash)
+    const now = this.#table.now()
+    const row = this.#table.live(id, now, secretHash)
     if (row === undefined) return null
     return row.version === version ? this.#change(row, change, now) : 'conflict'
   }
 
   async listByUser (userId: string): Promise<SessionRecord[]> {
-    const now = this.#now()
-    return this.#ofUser(userId, now).toReversed()
+    const now = this.#table.now()
+    return this.#table.ofUser(userId, now).toReversed()
       .toSorted((a, b) => b.lastSeenAt - a.lastSeenAt)
       .map((row) => toRecord(row, now))
   }
 
   async deleteByUser (userId: string, { except }: { readonly except?: string } = {}): Promise<string[]> {
-    const ids = this.#ofUser(userId, this.#now()).map(({ id }) => id).filter((id) => id !== except)
-    for (const id of ids) this.#rows.delete(id)
-    return ids
+    const now = this.#table.now()
+    const rows = this.#table.ofUser(userId, now).filter(({ id }) => id !== except)
+    for (const row of rows) this.#table.remove(row, now)
+    return rows.map(({ id }) => id)
   }
 
   /** Of several blocks the first and its reason stand. */
   async block (id: string, reason: string): Promise<boolean> {
-    const now = this.#now()
-    return this.#amend(this.#unexpired(id, now), (row) => row.blockedAt === null ? { ...row, blockedAt: now, blockedReason: reason } : row)
+    return this.#amend(id, (row, now) => row.blockedAt === null ? { ...row, blockedAt: now, blockedReason: reason } : row)
   }
 
   async unblock (id: string): Promise<boolean> {
-    return this.#amend(this.#unexpired(id, this.#now()), (row) => ({ ...row, blockedAt: null, blockedReason: null }))
+    return this.#amend(id, (row) => ({ ...row, blockedAt: null, blockedReason: null }))
   }
 
   async setClaims (userId: string, claims: Claims): Promise<number> {
+    const now = this.#table.now()
     const claimsText = JSON.stringify(claims)
-    const rows = this.#ofUser(userId, this.#now())
-    for (const row of rows) this.#amend(row, (row) => ({ ...row, claimsText }))
+    const rows = this.#table.ofUser(userId, now)
+    for (const row of rows) this.#table.amend(row, { ...row, claimsText }, now)
     return rows.length
   }
 
   /** Does nothing: the store has opened nothing. */
   async close (): Promise<void> {}
 
-  #now (): number {
-    return this.#clock().getTime()
-  }
-
-  #unexpired (id: string, now: number): SessionRow | undefined {
-    const row = this.#rows.get(id)
-    return row === undefined || row.expiresAt <= now ? undefined : row
-  }
-
-  #live (id: string, now: number, secretHash?: Uint8Array): SessionRow | undefined {
-    const row = this.#unexpired(id, now)
-    if (row === undefined || row.blockedAt !== null) return undefined
-    return secretHash === undefined || equalHashes(row.secretHash, secretHash) ? row : undefined
-  }
-
-  #ofUser (userId: string, now: number): SessionRow[] {
-    return [...this.#rows.values()].filter((row) => row.userId === userId && row.expiresAt > now)
-  }
-
-  /** Writes a change that the caller has found allowed. The row becomes the most recently seen. */
+  /** Writes a change that the caller has found allowed. */
   #change (row: SessionRow, change: SessionChange, now: number): SessionRecord {
     const changed = changedRow(row, change, now)
-    if (changed.id !== row.id) this.#refuseTaken('save', changed.id)
-    this.#rows.delete(row.id)
-    this.#rows.set(changed.id, changed)
+    this.#table.use(row, changed, now)
     return toRecord(changed, now)
   }
 
-  /** Writes what is no use of the session: its place in the order stays. */
-  #amend (row: SessionRow | undefined, amend: (row: SessionRow) => SessionRow): boolean {
+  #amend (id: string, amend: (row: SessionRow, now: number) => SessionRow): boolean {
+    const now = this.#table.now()
+    const row = this.#table.unexpired(id, now)
     if (row === undefined) return false
-    this.#rows.set(row.id, amend(row))
+    this.#table.amend(row, amend(row, now), now)
     return true
   }
 
-  #refuseTaken (operation: string, id: string): void {
-    if (this.#rows.has(id)) throw new StoreError(operation, new Error('the new id is taken'))
-  }
-
-  #makeRoom (now: number): void {
-    if (this.#rows.size < this.#maxSessions) return
-    if (this.#removeExpired(now, Infinity) > 0) return
-    const leastRecentlySeen = this.#rows.keys().next()
-    if (leastRecentlySeen.done !== true) this.#rows.delete(leastRecentlySeen.value)
-  }
-
-  #removeExpired (now: number, atMost: number): number {
-    let removed = 0
-    for (const row of this.#rows.values()) {
-      if (removed >= atMost) break
-      if (row.expiresAt > now) continue
-      this.#rows.delete(row.id)
-      removed++
-    }
-    return removed
+  /** Ends what a user has beyond `atMost` sessions, the least recently seen first. */
+  #evict (userId: string, atMost: number, now: number): void {
+    const rows = this.#table.ofUser(userId, now)
+    for (const row of rows.slice(0, Math.max(0, rows.length - atMost))) this.#table.remove(row, now)
   }
 }
