@@ -58,6 +58,9 @@ export type RotationCase =
   | 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD'
   | 'REVOKED' | 'EXPIRED' | 'BLOCKED' | 'WRONG_USER' | 'REUSE' | 'MISMATCH'
 
+/** Whole, for 1.001 × 1000 is less than 1001. */
+const milliseconds = (seconds: number): number => Math.round(seconds * 1000)
+
 /** The case of a presented token. `lineage` or `session` is `null`: there is no such row. */
 export function decide (lineage: Lineage | null, session: LineageSession | null, token: PresentedToken, now: number, rules: RotationRules): RotationCase {
   if (lineage === null || session === null || lineage.revokedAt !== null) return 'REVOKED'
@@ -66,14 +69,14 @@ export function decide (lineage: Lineage | null, session: LineageSession | null,
   if (lineage.userId !== session.userId || (token.requestUserId !== null && token.requestUserId !== session.userId)) return 'WRONG_USER'
   const behind = lineage.generation - token.generation
   if (behind === 0 && equalHashes(lineage.tokenHash, token.hash)) {
-    return now - lineage.deliveredAt >= rules.minGenerationAge * 1000 ? 'ROTATE' : 'EARLY'
+    return now - lineage.deliveredAt >= milliseconds(rules.minGenerationAge) ? 'ROTATE' : 'EARLY'
   }
   if (behind === 1 && lineage.previousHash !== null && equalHashes(lineage.previousHash, token.hash)) {
     // what was derived by a key that has been taken away is not what was given
     if (lineage.confirmedAt === null) return equalHashes(lineage.tokenHash, token.successorHash) ? 'REPLAY' : 'MISMATCH'
-    if (now - lineage.confirmedAt <= rules.stragglerWindow * 1000) return 'STRAGGLER'
+    if (now - lineage.confirmedAt <= milliseconds(rules.stragglerWindow)) return 'STRAGGLER'
   }
-  if (behind === 1 && lineage.confirmedAt !== null && now - lineage.confirmedAt > rules.stragglerWindow * 1000) return 'REUSE'
+  if (behind === 1 && lineage.confirmedAt !== null && now - lineage.confirmedAt > milliseconds(rules.stragglerWindow)) return 'REUSE'
   if (behind >= 2) return 'REUSE'
   return behind < 0 ? 'AHEAD' : 'MISMATCH'
 }

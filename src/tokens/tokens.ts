@@ -90,6 +90,8 @@ export interface Tokens {
   seen (access: AccessToken): void
   /** Looks at a refresh token without rotating it. @throws TokenRefusedError, StoreError */
   inspect (refreshToken: string, request?: RequestLike): Promise<RefreshInfo>
+  /** The session that a genuine refresh token names, without asking the storage; `null`: the token is forged. */
+  sessionIdOf (refreshToken: string): string | null
   /** Ends a session by its id, and its lineage with it; resolves to whether there was one. @throws StoreError */
   end (sessionId: string, reason: string): Promise<boolean>
   /** The public keys: of tokens that are signed now, of those still in circulation, and of those to come. Empty for HS256. */
