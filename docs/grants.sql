@@ -5,6 +5,10 @@
 -- With `-v schema=name` the tables stand in a schema of their own: give its name to the option `schema` of PostgresStore
 -- and migrate. The service keeps them in `public`, as this file does without it.
 --
+-- The tables: sessions, refresh_tokens, revocations, silverback_migrations. Triggers of sessions write into revocations with
+-- the rights of whoever changes a session: a role of your own that may delete or change sessions needs the same rights on
+-- all three as the application.
+--
 -- Two roles. The migrator owns the tables and changes them (`npm run migrate`, with its connection string in
 -- DATABASE_MIGRATION_URL). The application reads and writes rows and can change nothing else; with no migration pending
 -- the service starts with it.
@@ -33,3 +37,9 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA :"schema" TO silverback_app;
 
 -- After the first migration, for those who want it strict: which migrations have run is only read.
 --   REVOKE INSERT, UPDATE, DELETE ON silverback_migrations FROM silverback_app;
+
+-- The service's own tables: users, throttle, silverback_service_migrations. Deleting a user ends their sessions by a
+-- trigger, with the rights of whoever deletes. The service itself deletes no user, and only reads which migrations have
+-- run. After the first migration, for those who want it strict:
+--   REVOKE INSERT, UPDATE, DELETE ON silverback_service_migrations FROM silverback_app;
+--   REVOKE DELETE ON users FROM silverback_app;

@@ -20,3 +20,15 @@ t.test('each error of the library has the status that docs/errors.md says', asyn
   const errors = [new CrossSiteError(), new NoSessionError(), new SessionAnsweredError(), new SessionGoneError(), new SessionTooLargeError(), new SessionValueError('k', 'x'), new StoreError('get')]
   for (const error of errors) t.match(DOCUMENT, `| \`${error.code}\` | ${error.statusCode} |`, error.name)
 })
+
+t.test('each error of tokens has the status and the OAuth error that docs/errors.md says', async (t) => {
+  const { ForbiddenError, NotSignedInError, ReauthenticateError, TokenConflictError, TokenInUrlError, TokenMissingError, TokenRefusedError, UnauthenticatedError } = silverback
+  const codes = ['ERR_TOKEN_INVALID', 'ERR_TOKEN_REVOKED', 'ERR_TOKEN_EXPIRED', 'ERR_SESSION_BLOCKED', 'ERR_TOKEN_WRONG_USER', 'ERR_TOKEN_REUSED'] as const
+  const errors = [
+    new ForbiddenError(), new NotSignedInError(), new ReauthenticateError(60), new TokenConflictError('x'), new TokenInUrlError(), new TokenMissingError(), new UnauthenticatedError(true),
+    ...codes.map((code) => new TokenRefusedError(code))
+  ]
+  for (const { code, statusCode, oauthError, name } of errors) {
+    t.match(DOCUMENT, oauthError === null ? `| \`${code}\` | ${statusCode} | |` : `| \`${code}\` | ${statusCode} | \`${oauthError}\``, `${name} ${code}`)
+  }
+})

@@ -1,10 +1,8 @@
 import { Client } from 'pg'
 import { ConfigError } from '../service/config/error.js'
 import { readDatabaseConfig } from '../service/config/database.js'
+import { migrateDown, migrateUp, readStatus } from '../service/database/migrations.js'
 import { EmbeddedPostgresError, startEmbeddedPostgres } from '../service/embedded-postgres.js'
-import { migrate } from '../stores/postgres/migrate.js'
-import { migrationStatus, SESSION_MIGRATIONS } from '../stores/postgres/migration-status.js'
-import { tables } from '../stores/postgres/names.js'
 
 const USAGE = `usage: npm run migrate [-- up|down|status]
 
@@ -12,7 +10,7 @@ const USAGE = `usage: npm run migrate [-- up|down|status]
   down    takes back the last migration, with its data
   status  says what is pending, newer or missing; changes nothing
 
-The database is that of DATABASE_MIGRATION_URL, else of DATABASE_URL, else the embedded one of DATA_DIR.
+The database is that of DATABASE_MIGRATION_URL, else of DATABASE_DIRECT_URL, else of DATABASE_URL, else the embedded one of DATA_DIR.
 Exit codes: 0 done; 1 failed; 2 no such command; 3 (status) the database and this version do not fit.`
 
 /** SQLSTATE: insufficient_privilege. */
@@ -21,8 +19,8 @@ const DENIED = '42501'
 type Command = (connectionString: string) => Promise<number>
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
-  ['up', async (connectionString) => report('ran', await migrate({ connectionString, direction: 'up' }), 'nothing is pending')],
-  ['down', async (connectionString) => report('taken back', await migrate({ connectionString, direction: 'down' }), 'there is nothing to take back')],
+  ['up', async (connectionString) => report('ran', await migrateUp(connectionString), 'nothing is pending')],
+  ['down', async (connectionString) => report('taken back', await migrateDown(connectionString), 'there is nothing to take back')],
   ['status', status]
 ])
 
@@ -44,8 +42,8 @@ async function main (args: readonly string[]): Promise<number> {
 
 /** Runs a command on the database of the environment; an embedded one is started for it and stopped again. */
 async function onDatabase (command: Command): Promise<number> {
-  const { migrationUrl, url, dataDir } = readDatabaseConfig(process.env)
-  const given = migrationUrl ?? url
+  const { migrationUrl, directUrl, url, dataDir } = readDatabaseConfig(process.env)
+  const given = migrationUrl ?? directUrl ?? url
   if (given !== undefined) return await command(given.reveal())
   const postgres = await startEmbeddedPostgres({ dataDir })
   try {
@@ -60,7 +58,7 @@ async function status (connectionString: string): Promise<number> {
   client.on('error', () => { /* the query under way rejects as well */ })
   await client.connect()
   try {
-    const found = await migrationStatus(client, tables(), SESSION_MIGRATIONS)
+    const found = await readStatus(client)
     const lines = Object.entries(found).flatMap(([kind, names]: [string, readonly string[]]) => names.map((name) => `${kind}: ${name}`))
     console.log(lines.length === 0 ? 'up to date' : lines.join('\n'))
     return lines.length === 0 ? 0 : 3

@@ -3,27 +3,49 @@ import helmet from '@fastify/helmet'
 import Fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../core/errors.js'
+import { parseKeys } from '../core/keys.js'
+import { startTimer } from '../core/timer.js'
+import { takeJsonOnly } from '../plugins/json-body.js'
+import { handleError, sendAnswer, toAnswer } from '../plugins/problems.js'
 import { sessions } from '../plugins/sessions.js'
+import { tokens } from '../plugins/tokens.js'
 import type { Store } from '../session/store.js'
+import type { Database } from '../stores/postgres/query.js'
+import type { TokenStore } from '../tokens/store.js'
 import { answerClientError } from './client-error.js'
 import type { Config } from './config.js'
 import type { Secret } from './config/secret.js'
 import { toFastify } from './config/trust-proxy.js'
 import type { Readiness } from './database.js'
 import { securityHeaders } from './headers.js'
-import { takeJsonOnly } from './json-body.js'
 import { answerNotFound } from './not-found.js'
 import { homePage } from './pages/home.js'
 import { stylesheet } from './pages/stylesheet.js'
-import { handleError, sendAnswer, toAnswer } from './problems.js'
+import { adminSessionRoutes } from './routes/admin-sessions.js'
+import { adminUserRoutes } from './routes/admin-users.js'
+import { serviceAuthRoutes } from './routes/auth.js'
 import { healthRoutes } from './routes/health.js'
+import { keySetRoute } from './routes/key-set.js'
 import { sessionRoutes } from './routes/session.js'
+import { KnownDevices } from './throttle/known-device.js'
+import { Throttle } from './throttle/throttle.js'
+import { Accounts } from './users/accounts.js'
+import { Argon2Hasher } from './users/password-hasher.js'
+import type { PasswordHasher } from './users/password-hasher.js'
+import { UserStore } from './users/user-store.js'
 
 export interface AppParts {
-  readonly config: Pick<Config, 'sessions' | 'trustProxy'>
+  readonly config: Pick<Config, 'isProduction' | 'sessions' | 'tokens' | 'users' | 'trustProxy'>
   readonly authKeys: Secret
+  readonly tokenKeys: { readonly signingKeys: Secret, readonly refreshKeys: Secret }
   /** Closed with the application. */
   readonly store: Store
+  /** Closed with the application. */
+  readonly tokenStore: TokenStore
+  /** For what is the service's own: users, throttle, lists of administrators. */
+  readonly database: Database
+  /** Default: Argon2id with today's parameters. */
+  readonly hasher?: PasswordHasher
   readonly readiness: Pick<Readiness, 'isReady' | 'check'>
   readonly log: FastifyBaseLogger
 }
@@ -41,6 +63,8 @@ const BODY_BYTES = 512 * 1024
 const REQUEST_MS = 30_000
 const CHECK_MS = 5_000
 const RETRY_SECONDS = '3'
+/** As the library does where nothing else is configured. */
+const CLEANUP_SECONDS = 900
 
 /**
  * The service as a Fastify instance that does not listen: everything is registered, in the order in which it acts.
@@ -49,7 +73,8 @@ const RETRY_SECONDS = '3'
  * Routes that need no session, and what is not found, stand outside the context of the sessions: they answer without
  * the store.
  */
-export function buildApp ({ config, authKeys, store, readiness, log }: AppParts): FastifyInstance {
+export function buildApp (parts: AppParts): FastifyInstance {
+  const { config, readiness, log } = parts
   const app = Fastify({
     loggerInstance: log,
     trustProxy: toFastify(config.trustProxy),
@@ -73,13 +98,33 @@ export function buildApp ({ config, authKeys, store, readiness, log }: AppParts)
   takeJsonOnly(app)
   app.register(healthRoutes, { readiness })
   app.register(stylesheet)
-  app.register(async (app) => {
-    const { options, encryptionKeys } = config.sessions
-    await app.register(sessions, { ...options, authKey: authKeys.reveal(), ...(encryptionKeys !== undefined && { encryptionKey: encryptionKeys.reveal() }), store })
-    await app.register(sessionRoutes)
-    await app.register(homePage)
-  })
+  app.register(async (app) => { await registerSessions(app, parts) })
   return app
+}
+
+/** What has sessions: the library's plugins, the routes on them, and the users. */
+async function registerSessions (app: FastifyInstance, { config, authKeys, tokenKeys, store, tokenStore, database, hasher = new Argon2Hasher(), log }: AppParts): Promise<void> {
+  const { options, encryptionKeys } = config.sessions
+  const { rateLimit: isOn, adminEmails } = config.users
+  const keys = parseKeys('SESSION_AUTH_KEYS', authKeys.reveal())
+  const [key = Buffer.alloc(0)] = keys // there is one at least
+  const throttle = new Throttle({ database, key, isOn, exemptsLoopback: !config.isProduction })
+  const users = new UserStore(database)
+  const accounts = new Accounts({ users, hasher, throttle, devices: new KnownDevices({ keys, secure: options.secure }), adminEmails })
+
+  await app.register(sessions, { ...options, authKey: authKeys.reveal(), ...(encryptionKeys !== undefined && { encryptionKey: encryptionKeys.reveal() }), store })
+  await app.register(tokens, { ...config.tokens.options, signingKeys: tokenKeys.signingKeys.reveal(), refreshKey: tokenKeys.refreshKeys.reveal(), store: tokenStore })
+  await app.register(keySetRoute)
+  await app.register(sessionRoutes, { throttle })
+  await app.register(serviceAuthRoutes, { prefix: '/auth', accounts, users, throttle, minGenerationAge: config.tokens.options.minGenerationAge })
+  await app.register(adminSessionRoutes, { prefix: '/admin', database })
+  await app.register(adminUserRoutes, { prefix: '/admin', users })
+  await app.register(homePage)
+
+  const everySeconds = options.cleanupInterval ?? CLEANUP_SECONDS
+  if (everySeconds === 0 || !isOn) return
+  const timer = startTimer({ everySeconds, work: async (signal) => { await throttle.cleanup(signal) }, onError: (err) => { log.warn({ err }, 'counted attempts could not be cleaned up; the next run tries again') } })
+  app.addHook('onClose', async () => { await timer.stop() })
 }
 
 function notReady () {

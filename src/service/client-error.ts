@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEM_TYPE } from '../core/problem.js'
-import { general } from './problems.js'
+import { general } from '../plugins/problems.js'
 
 /** What hooks would have set. */
 const SAFE = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n'

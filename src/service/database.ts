@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { migrate } from '../stores/postgres/migrate.js'
 import { judge, unreachable } from './database/health.js'
 import type { Facts, Health } from './database/health.js'
+import { migrateUp } from './database/migrations.js'
 import { Probe } from './database/probe.js'
 
 /** What the readiness says, and to whom. Pino is one. */
@@ -90,7 +90,7 @@ async function attempt ({ migrateOnStart, migrationConnectionString, log }: Read
   if (!migrateOnStart || health.cause !== undefined) return health
   const lookAgain = async (): Promise<Health> => health.reasons.length === 0 ? health : await look()
   try {
-    const ran = await migrate({ connectionString: migrationConnectionString })
+    const ran = await migrateUp(migrationConnectionString)
     if (ran.length > 0) log.info(`migrated: ${ran.join(', ')}`)
     return await lookAgain()
   } catch (cause) {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { general, RequestError, sendAnswer, toAnswer } from './problems.js'
+import { general, RequestError, sendAnswer, toAnswer } from '../plugins/problems.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 

@@ -1,14 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { PostgresStore } from '../stores/postgres/store.js'
-import { buildApp } from './app.js'
-import type { Config } from './config.js'
 import { isLocal } from '../stores/postgres/connection-string.js'
+import { openPool } from '../stores/postgres/pool.js'
+import { Database } from '../stores/postgres/query.js'
+import { PostgresStore } from '../stores/postgres/store.js'
+import { PostgresTokenStore } from '../stores/postgres/token-store.js'
+import { buildApp } from './app.js'
+import type { AppParts } from './app.js'
+import type { Config } from './config.js'
 import { watchDatabase } from './database.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
 import type { EmbeddedPostgresOptions } from './embedded-postgres.js'
-import { developmentKeys } from './keys.js'
+import { developmentKeys, developmentTokenKeys } from './keys.js'
 import { folderError, listenError } from './start-error.js'
 
 /** A service that runs. */
@@ -21,6 +25,8 @@ export interface Service {
 
 /** Requests that take longer than this are cut: the whole stop shall end within ten seconds. */
 const DRAIN_MS = 6_000
+/** For users, throttle and lists: most of a sign-in is its hash. */
+const OWN_CONNECTIONS = 5
 
 /**
  * Starts everything in order: the embedded PostgreSQL where no other is given, the keys, the application, the port; then
@@ -29,7 +35,7 @@ const DRAIN_MS = 6_000
  * @throws EmbeddedPostgresError, KeysFileError, StartError; what was started is stopped
  */
 export async function startService (config: Config, log: FastifyBaseLogger): Promise<Service> {
-  const undo: (() => Promise<unknown>)[] = []
+  const undo: Undo = []
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step().catch((err: unknown) => { log.error({ err }, 'a part of the service did not stop') })
   }
@@ -42,7 +48,7 @@ export async function startService (config: Config, log: FastifyBaseLogger): Pro
 }
 
 /** Resolves to where it listens. What it starts, it notes how to stop. */
-async function startParts (config: Config, log: FastifyBaseLogger, undo: (() => Promise<unknown>)[]): Promise<string> {
+async function startParts (config: Config, log: FastifyBaseLogger, undo: Undo): Promise<string> {
   for (const warning of config.warnings) log.warn(warning)
   const note = (message: string): void => { log.info(message) }
   const { dataDir } = config
@@ -52,15 +58,40 @@ async function startParts (config: Config, log: FastifyBaseLogger, undo: (() => 
     log.error(message)
   }
   const connectionString = config.database.url?.reveal() ?? await inFolder(dataDir, async () => await startDatabase(config, { log: note, onEnd }, undo))
-  const authKeys = config.sessions.authKeys ?? await inFolder(dataDir, async () => await developmentKeys({ dataDir, log: note }))
-  const { migrationUrl, migrateOnStart, pooler } = config.database
-  const store = new PostgresStore({ connectionString, ...(pooler !== undefined && { pooler }) })
-  const readiness = watchDatabase({ connectionString, migrationConnectionString: migrationUrl?.reveal() ?? connectionString, migrateOnStart, pooler, lost: () => lost, log })
+  const keys = await inFolder(dataDir, async () => await openKeys(config, note))
+  const { migrationUrl, directUrl, migrateOnStart, pooler } = config.database
+  const directConnectionString = directUrl?.reveal() ?? connectionString
+  const stored = openStores(connectionString, directConnectionString, pooler, undo)
+  const migrationConnectionString = migrationUrl?.reveal() ?? directConnectionString
+  const readiness = watchDatabase({ connectionString, migrationConnectionString, migrateOnStart, pooler, lost: () => lost, log })
   undo.push(async () => { await readiness.close() })
-  const app = buildApp({ config, authKeys, store, readiness, log })
+  const app = buildApp({ config, ...keys, ...stored, readiness, log })
   undo.push(async () => { await drain(app) })
   await listen(app, config)
   return urlOf(app, config.host)
+}
+
+/** Those that were given; in development the others are made and kept. */
+async function openKeys ({ sessions, tokens, dataDir }: Config, log: (message: string) => void): Promise<Pick<AppParts, 'authKeys' | 'tokenKeys'>> {
+  const authKeys = sessions.authKeys ?? await developmentKeys({ dataDir, log })
+  const { signingKeys, refreshKeys } = tokens
+  if (signingKeys !== undefined && refreshKeys !== undefined) return { authKeys, tokenKeys: { signingKeys, refreshKeys } }
+  const kept = await developmentTokenKeys({ dataDir, log })
+  return { authKeys, tokenKeys: { signingKeys: signingKeys ?? kept.signingKeys, refreshKeys: refreshKeys ?? kept.refreshKeys } }
+}
+
+type Undo = (() => Promise<unknown>)[]
+
+/** The stores close with the application; the pool of what is the service's own after it. */
+function openStores (connectionString: string, listenConnectionString: string, pooler: 'transaction' | undefined, undo: Undo): Pick<AppParts, 'store' | 'tokenStore' | 'database'> {
+  const own = openPool(connectionString, { max: OWN_CONNECTIONS, pooler: pooler !== undefined })
+  undo.push(own.close)
+  const behind = pooler === undefined ? {} : { pooler }
+  return {
+    store: new PostgresStore({ connectionString, ...behind }),
+    tokenStore: new PostgresTokenStore({ connectionString, listenConnectionString, ...behind }),
+    database: new Database({ pool: own.pool, named: pooler === undefined })
+  }
 }
 
 /** Without Fastify's line for each address: where people go is said by whoever starts the service. */
@@ -85,7 +116,7 @@ async function inFolder<T> (dataDir: string, work: () => Promise<T>): Promise<T>
 
 type Listeners = Required<Pick<EmbeddedPostgresOptions, 'log' | 'onEnd'>>
 
-async function startDatabase ({ dataDir, isProduction }: Config, listeners: Listeners, undo: (() => Promise<unknown>)[]): Promise<string> {
+async function startDatabase ({ dataDir, isProduction }: Config, listeners: Listeners, undo: Undo): Promise<string> {
   if (isProduction) throw new TypeError('the embedded PostgreSQL is not for production')
   const postgres = await startEmbeddedPostgres({ dataDir, ...listeners })
   undo.push(async () => { await postgres.stop() })

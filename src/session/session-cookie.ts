@@ -27,6 +27,7 @@ export class SessionCookie {
   /** What this request has said about it; `null`: nothing. */
   #chosen: boolean | null = null
   #duty: 'set' | 'clear' | null = null
+  #isHeld = false
 
   /** @param presented what is known of the cookie that came and verified; `null`: none did */
   constructor (row: SessionRow, rules: CookieRules, presented: { credential: Credential, renew: boolean } | null) {
@@ -49,6 +50,11 @@ export class SessionCookie {
     if (this.#duty !== 'clear') this.#duty = 'set'
   }
 
+  /** Sends no cookie with this answer, which would not reach the browser: a proxy asks for it. */
+  hold (): void {
+    this.#isHeld = true
+  }
+
   /** Has the cookie cleared, if the browser has one. */
   clear (): void {
     if (this.#presented !== null || this.#row.isReissued) this.#duty = 'clear'
@@ -57,7 +63,7 @@ export class SessionCookie {
   /** Whether the cookie of a stored session is to be sent again: it is old, or the answer has options for it. */
   get isDue (): boolean {
     const { record } = this.#row
-    return record !== null && !this.#row.isReissued && (this.#duty === 'set' || this.#isStale(record.readAt))
+    return record !== null && !this.#isHeld && !this.#row.isReissued && (this.#duty === 'set' || this.#isStale(record.readAt))
   }
 
   /** What is to be sent with the answer; `null`: nothing. Asked when all writes are done. */

@@ -4,13 +4,14 @@ import t from 'tap'
 import { CREDENTIAL_CHARS, decodeCredential, encodeCredential, equalHashes, hashSecret, newId, newSecret } from '../../src/core/credential.js'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const sample = { id: newId(), secret: newSecret(), issuedAt: 1_900_000_000_000, browserSession: false }
+const sample = { id: newId(), secret: newSecret(), issuedAt: 1_900_000_000_000, browserSession: false, defaultLife: false }
 
 const credentials = fc.record({
   id: fc.uuid(),
   secret: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
   issuedAt: fc.integer({ min: 0, max: 2 ** 40 - 1 }).map((seconds) => seconds * 1000),
-  browserSession: fc.boolean()
+  browserSession: fc.boolean(),
+  defaultLife: fc.boolean()
 })
 
 t.test('every credential comes back from its text', async (t) => {
@@ -18,7 +19,7 @@ t.test('every credential comes back from its text', async (t) => {
     const text = encodeCredential(credential)
     const back = decodeCredential(text)
     return text.length === CREDENTIAL_CHARS && back !== null && back.id === credential.id && back.secret.equals(credential.secret) &&
-      back.issuedAt === credential.issuedAt && back.browserSession === credential.browserSession
+      back.issuedAt === credential.issuedAt && back.browserSession === credential.browserSession && back.defaultLife === credential.defaultLife
   }))
   t.pass()
 })
@@ -51,7 +52,7 @@ t.test('refused: another length, version or flag', async (t) => {
   const bytes = Buffer.from(text, 'base64url')
   for (let head = 0; head < 256; head++) {
     bytes[0] = head
-    t.equal(decodeCredential(bytes.toString('base64url')) !== null, head === 0x10 || head === 0x11, `first byte ${head}`)
+    t.equal(decodeCredential(bytes.toString('base64url')) !== null, head >= 0x10 && head <= 0x13, `first byte ${head}`)
   }
 })
 

@@ -44,7 +44,7 @@ export async function ask (url: string, method: string, path: string, { token, b
     ...(body !== undefined && { body: JSON.stringify(body) })
   })
   const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, body: text === '' ? null : JSON.parse(text) }
+  return { status: answer.status, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) : null }
 }
 
 /** Registers, or signs in who is registered. @throws when that is refused */
@@ -65,6 +65,9 @@ export async function untilRefused (url: string, access: string): Promise<number
   while (await me(url, access) !== 401) await pause(1)
   return performance.now() - startedAt
 }
+
+/** Whether a message to PostgreSQL is of the revocation feed: its statements alone are not prepared under a name. */
+export const isOfFeed = (text: string): boolean => text.includes('pg_notify') || text.startsWith('\0\0')
 
 /** Makes the lineage and its session older, as if so many seconds had passed since everything that is noted in them. */
 export async function age (pool: pg.Pool, sessionId: string, seconds: number): Promise<void> {

@@ -1,16 +1,16 @@
 import t from 'tap'
 import { createLog } from '../../src/service/log.js'
-import { AUTH_KEY, beginSession, openService } from '../helpers/service-app.js'
+import { beginSession, openService, PRODUCTION } from '../helpers/service-app.js'
 
-void t.test('before the service is ready everything but /livez and /readyz is answered with 503', async (t) => {
+void t.test('before the service is ready everything but /livez, /readyz and the key set is answered with 503', async (t) => {
   const readiness = { isReady: false, check: async () => ({ reasons: ['the database does not answer'], warnings: [] }) }
   const app = await openService(t, { readiness })
-  for (const url of ['/', '/session', '/nothing', '/favicon.svg']) {
+  for (const url of ['/', '/session', '/auth/me', '/admin/sessions', '/nothing', '/favicon.svg']) {
     const answer = await app.inject(url)
     t.match(answer, { statusCode: 503, headers: { 'retry-after': /^\d+$/, 'content-type': /^application\/problem/ } }, url)
     t.match(answer.json(), { code: 'ERR_STORE' })
   }
-  t.equal((await app.inject('/livez')).statusCode, 200)
+  for (const url of ['/livez', '/.well-known/jwks.json']) t.equal((await app.inject(url)).statusCode, 200, url)
   t.match(await app.inject('/readyz'), { statusCode: 503, headers: { 'retry-after': /^\d+$/ } })
   t.match((await app.inject('/readyz')).json(), { code: 'ERR_NOT_READY', reasons: ['the database does not answer'] })
   readiness.isReady = true
@@ -33,8 +33,7 @@ void t.test('a service that is degraded is ready, and says so', async (t) => {
 })
 
 void t.test('C15, C16: every answer carries the headers that protect browsers', async (t) => {
-  const env = { NODE_ENV: 'production', DATABASE_URL: 'postgres://localhost/app', SESSION_AUTH_KEYS: AUTH_KEY }
-  const app = await openService(t, { env })
+  const app = await openService(t, { env: PRODUCTION })
   for (const url of ['/', '/session', '/nothing', '/livez', '/favicon.svg']) {
     const { headers } = await app.inject(url)
     const csp = String(headers['content-security-policy'])

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -9,7 +9,9 @@ import type { Config } from '../../src/service/config.js'
 import { ConfigError } from '../../src/service/config/error.js'
 
 const key = (): string => randomBytes(32).toString('base64url')
-const production = (): NodeJS.ProcessEnv => ({ NODE_ENV: 'production', DATABASE_URL: 'postgres://app:hunter2@localhost/app', SESSION_AUTH_KEYS: key() })
+const pem = (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const TOKENS = { TOKEN_ISSUER: 'https://id.example.com', TOKEN_AUDIENCE: 'api', TOKEN_SIGNING_KEYS: pem(), TOKEN_REFRESH_KEYS: key() }
+const production = (): NodeJS.ProcessEnv => ({ NODE_ENV: 'production', DATABASE_URL: 'postgres://app:hunter2@localhost/app', SESSION_AUTH_KEYS: key(), ...TOKENS })
 
 function faultsOf (env: NodeJS.ProcessEnv): readonly string[] {
   try {
@@ -25,6 +27,8 @@ void t.test('an empty environment is development on loopback, without Secure', a
   const config = readConfig({})
   t.match(config, { isProduction: false, host: '127.0.0.1', port: 3000, dataDir: '.data', trustProxy: false, logLevel: 'info', warnings: [] })
   t.match(config, { database: { url: undefined, migrateOnStart: true, pooler: undefined }, sessions: { options: { secure: false } } })
+  t.match(config, { tokens: { signingKeys: undefined, refreshKeys: undefined, options: { issuer: 'http://localhost:3000', audience: 'http://localhost:3000' } } })
+  t.match(config.users, { rateLimit: true, adminEmails: new Set() })
 })
 
 void t.test('Secure is on for a host that is not loopback, and in production', async (t) => {
@@ -44,6 +48,17 @@ void t.test('every variable arrives where it belongs', async (t) => {
     MIGRATE_ON_START: 'off',
     DATABASE_POOLER: 'transaction',
     DATABASE_URL: 'postgres://a/b',
+    DATABASE_DIRECT_URL: 'postgres://c/d',
+    TOKEN_ISSUER: 'https://id.example.com',
+    TOKEN_AUDIENCE: 'api',
+    ACCESS_TOKEN_TTL: '60.5',
+    REFRESH_TOKEN_TTL: '600',
+    REFRESH_ABSOLUTE_TTL: '1200',
+    REFRESH_MIN_AGE: '3',
+    REFRESH_STRAGGLER_WINDOW: '1',
+    MAX_SESSIONS_PER_USER: '3',
+    RATE_LIMIT: 'off',
+    ADMIN_EMAILS: 'Ann@Example.com, bob@example.com',
     SESSION_COOKIE_NAME: '__Secure-s',
     SESSION_SECURE: 'true',
     SESSION_SAME_SITE: 'none',
@@ -64,8 +79,14 @@ void t.test('every variable arrives where it belongs', async (t) => {
     maxAge: 60,
     absoluteMaxAge: 120.5,
     refreshInterval: 0,
-    cleanupInterval: 0
+    cleanupInterval: 0,
+    maxSessionsPerUser: 3
   })
+  t.strictSame(config.tokens.options, {
+    issuer: 'https://id.example.com', audience: 'api', accessTokenTtl: 60.5, refreshTtl: 600, refreshAbsoluteTtl: 1200, minGenerationAge: 3, stragglerWindow: 1
+  })
+  t.strictSame(config.users, { rateLimit: false, adminEmails: new Set(['ann@example.com', 'bob@example.com']) })
+  t.equal(config.database.directUrl?.reveal(), 'postgres://c/d')
 })
 
 const SECRET = 'postgres://app:hunter2@db.example.com/app'
@@ -117,8 +138,30 @@ const REFUSED: readonly (readonly [title: string, env: NodeJS.ProcessEnv, names:
   ['a database URL that is none', { DATABASE_URL: 'postgres://app:hunter2@db:port/app' }, 'DATABASE_URL', 'hunter2'],
   ['a certificate that is not there', { DATABASE_URL: `${SECRET}?sslrootcert=/nowhere.pem` }, 'DATABASE_URL', 'hunter2'],
   ['migrations elsewhere, sessions nowhere', { DATABASE_MIGRATION_URL: SECRET }, 'DATABASE_MIGRATION_URL', 'hunter2'],
+  ['listening elsewhere, sessions nowhere', { DATABASE_DIRECT_URL: SECRET }, 'DATABASE_DIRECT_URL', 'hunter2'],
+  ['B15 listening without TLS in production', { ...production(), DATABASE_DIRECT_URL: SECRET }, 'DATABASE_DIRECT_URL', 'hunter2'],
+  ['no issuer in production', { ...production(), TOKEN_ISSUER: undefined }, 'TOKEN_ISSUER'],
+  ['no audience in production', { ...production(), TOKEN_AUDIENCE: undefined }, 'TOKEN_AUDIENCE'],
+  ['no signing keys in production', { ...production(), TOKEN_SIGNING_KEYS: undefined }, 'TOKEN_SIGNING_KEYS'],
+  ['no refresh keys in production', { ...production(), TOKEN_REFRESH_KEYS: undefined }, 'TOKEN_REFRESH_KEYS'],
+  ['B01 a short refresh key', { TOKEN_REFRESH_KEYS: 'c2hvcnRrZXk' }, 'TOKEN_REFRESH_KEYS', 'c2hvcnRrZXk'],
+  ['B04 a key for sessions and for refresh tokens', { SESSION_AUTH_KEYS: KEY, TOKEN_REFRESH_KEYS: KEY }, 'TOKEN_REFRESH_KEYS', KEY],
+  ['B04 a key for refresh tokens and for signatures', { TOKEN_SIGNING_KEYS: KEY, TOKEN_REFRESH_KEYS: KEY }, 'TOKEN_REFRESH_KEYS', KEY],
+  ['B13 an RSA key', { TOKEN_SIGNING_KEYS: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }, 'TOKEN_SIGNING_KEYS', 'BEGIN'],
+  ['B13 a symmetric key beside a PEM', { TOKEN_SIGNING_KEYS: `${KEY}\n${pem()}` }, 'TOKEN_SIGNING_KEYS', KEY],
+  ['B13 an empty audience', { TOKEN_AUDIENCE: ' ' }, 'TOKEN_AUDIENCE'],
+  ['B12 access tokens that live over an hour', { ACCESS_TOKEN_TTL: '3601' }, 'ACCESS_TOKEN_TTL', '3601'],
+  ['B12 access tokens that outlive refresh tokens', { ACCESS_TOKEN_TTL: '900', REFRESH_TOKEN_TTL: '900' }, 'ACCESS_TOKEN_TTL'],
+  ['B12 refresh tokens that outlive their session', { REFRESH_TOKEN_TTL: '1000', REFRESH_ABSOLUTE_TTL: '999' }, 'REFRESH_ABSOLUTE_TTL'],
+  ['B12 a generation younger than two windows', { REFRESH_MIN_AGE: '2', REFRESH_STRAGGLER_WINDOW: '1' }, 'REFRESH_MIN_AGE'],
+  ['B12 no window', { REFRESH_STRAGGLER_WINDOW: '0' }, 'REFRESH_STRAGGLER_WINDOW'],
+  ['a number of sessions that is none', { MAX_SESSIONS_PER_USER: '1.5' }, 'MAX_SESSIONS_PER_USER', '1.5'],
+  ['B10 the name of another cookie', { SESSION_COOKIE_NAME: 'kd' }, 'SESSION_COOKIE_NAME'],
+  ['administrators by address in production', { ...production(), ADMIN_EMAILS: 'ann@example.com' }, 'ADMIN_EMAILS', 'ann@'],
+  ['an administrator without an address', { ADMIN_EMAILS: 'ann@example.com,hunter2' }, 'ADMIN_EMAILS', 'hunter2'],
+  ['a misspelt limit', { RATE_LIMITS: 'off' }, 'RATE_LIMIT'],
   ['an unknown pooler', { DATABASE_POOLER: 'session' }, 'DATABASE_POOLER'],
-  ['3B-20 migrations through a pooler', { DATABASE_URL: 'postgres://localhost/app', DATABASE_POOLER: 'transaction' }, 'DATABASE_POOLER'],
+  ['3B-20 listening and migrations through a pooler', { DATABASE_URL: 'postgres://localhost/app', DATABASE_POOLER: 'transaction' }, 'DATABASE_POOLER'],
   ['an origin with a path', { TRUSTED_ORIGINS: 'https://a.example/x' }, 'TRUSTED_ORIGINS', 'a.example'],
   ['a proxy that is no address', { TRUST_PROXY: 'proxy.example.com' }, 'TRUST_PROXY', 'proxy.example.com'],
   ['a network that is none', { TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY'],
@@ -155,11 +198,11 @@ void t.test('all faults are told at once', async (t) => {
     SESSION_ENCRYPTION_KEYS: 'x',
     DATABASE_POOLER: 'x'
   })
-  for (const name of ['PORT', 'SESSION_SECURE', 'SESSION_MAX_AGE', 'SESSION_DOMAIN', 'SESSION_SAME_SITE', 'TRUST_PROXY', 'TRUSTED_ORIGINS', 'LOG_LEVEL',
+  for (const name of ['TOKEN_ISSUER', 'TOKEN_AUDIENCE', 'TOKEN_SIGNING_KEYS', 'TOKEN_REFRESH_KEYS', 'PORT', 'SESSION_SECURE', 'SESSION_MAX_AGE', 'SESSION_DOMAIN', 'SESSION_SAME_SITE', 'TRUST_PROXY', 'TRUSTED_ORIGINS', 'LOG_LEVEL',
     'SESSION_COKIE_NAME', 'SESSION_ENCRYPTION_KEYS', 'DATABASE_POOLER', 'DATABASE_URL', 'SESSION_AUTH_KEYS']) {
     t.equal(faults.filter((fault) => fault.startsWith(name)).length, 1, name)
   }
-  t.equal(faults.length, 13)
+  t.equal(faults.length, 17)
 })
 
 void t.test('accepted: what production takes, and what only looks like ours', async (t) => {
@@ -180,6 +223,8 @@ void t.test('variables that Kubernetes and others set are no slips; unknown ones
     DATABASE_PORT: 'tcp://10.0.0.1:5432',
     DATABASE_PORT_5432_TCP_ADDR: '10.0.0.1',
     SESSION_SERVICE_HOST: '10.0.0.2',
+    ACCESS_TOKEN: 'x',
+    TOKEN: 'x',
     HOME: '/root',
     SORT: 'x',
     SHELL: '/bin/sh'
@@ -211,7 +256,7 @@ void t.test('secrets show in no print of the configuration', async (t) => {
   t.equal(config.sessions.authKeys?.reveal(), env['SESSION_AUTH_KEYS'])
   for (const print of [JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), `${config.database.url}`, inspect(config.database.url)]) {
     t.match(print, '[redacted]')
-    for (const secret of [env['SESSION_AUTH_KEYS'], env['SESSION_ENCRYPTION_KEYS'], 'hunter2', 'hunter3']) t.notOk(print.includes(String(secret)))
+    for (const secret of [TOKENS.TOKEN_REFRESH_KEYS, TOKENS.TOKEN_SIGNING_KEYS.split('\n')[1], env['SESSION_AUTH_KEYS'], env['SESSION_ENCRYPTION_KEYS'], 'hunter2', 'hunter3']) t.notOk(print.includes(String(secret)))
   }
 })
 

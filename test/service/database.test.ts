@@ -4,15 +4,15 @@ import type { Test } from 'tap'
 import { watchDatabase } from '../../src/service/database.js'
 import type { Readiness, ReadinessOptions } from '../../src/service/database.js'
 import { judge } from '../../src/service/database/health.js'
-import { migrate } from '../../src/stores/postgres/migrate.js'
+import { migrateUp } from '../../src/service/database/migrations.js'
 import { freshDatabase } from '../helpers/database.js'
 import type { FreshDatabase } from '../helpers/database.js'
 import { openFaultProxy } from '../helpers/fault-proxy.js'
 
 const MIGRATED = { pending: [], newer: [], missing: [] }
-const USABLE = { isThere: true, mayEnter: true, denied: [], unindexed: [], isStandby: false, isReadOnly: false, forgets: false }
+const USABLE = { absent: [], mayEnter: true, denied: [], unindexed: [], isStandby: false, isReadOnly: false, forgets: false }
 
-const prepare = async (connectionString: string) => await migrate({ connectionString })
+const prepare = migrateUp
 
 interface Watched { readonly readiness: Readiness, readonly told: readonly string[] }
 
@@ -37,7 +37,7 @@ void t.test('an empty database is migrated, and then ready', async (t) => {
   await until(() => readiness.isReady)
   t.strictSame((await pool.query('SELECT * FROM sessions')).rows, [])
   t.strictSame(await readiness.check(), { reasons: [], warnings: [] })
-  t.match(told, [/^migrated: 0001_sessions/, 'the database is ready'])
+  t.match(told, [/^migrated: 0001_sessions, 0002_tokens, 0001_users$/, 'the database is ready'])
 })
 
 void t.test('of five services that start at once on an empty database all become ready', async (t) => {
@@ -53,9 +53,10 @@ void t.test('3B-18: without the right to migrate, what is pending is named and w
   const { connectionString } = await freshDatabase(t)
   const { readiness, told } = watch(t, connectionString, { migrateOnStart: false })
   await until(() => told.length > 0)
-  t.strictSame((await readiness.check()).reasons, ['the migration 0001_sessions is pending: run `npm run migrate`, or set MIGRATE_ON_START=on'])
+  t.strictSame((await readiness.check()).reasons, ['0001_sessions', '0002_tokens', '0001_users']
+    .map((name) => `the migration ${name} is pending: run \`npm run migrate\`, or set MIGRATE_ON_START=on`))
   t.equal(readiness.isReady, false)
-  await migrate({ connectionString })
+  await migrateUp(connectionString)
   await until(() => readiness.isReady)
   t.equal(told.length, 2, 'each state is told once')
 })
@@ -94,20 +95,25 @@ async function roleWith (t: Test, { connectionString, pool }: FreshDatabase, gra
   return Object.assign(new URL(connectionString), { username: role, password: 'x' }).href
 }
 
-void t.test('a role without rights on anything but the rows is enough, where nothing is pending', async (t) => {
-  const url = await roleWith(t, await freshDatabase(t, { prepare }), (role) => `GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO ${role}`)
+const ROWS = 'SELECT, INSERT, UPDATE, DELETE'
+const grantAll = (role: string): string => `GRANT ${ROWS} ON ALL TABLES IN SCHEMA public TO ${role}`
+
+void t.test('A08: a role without rights on anything but the rows is enough, where nothing is pending', async (t) => {
+  const url = await roleWith(t, await freshDatabase(t, { prepare }), grantAll)
   const { readiness } = watch(t, url)
   await until(() => readiness.isReady)
   t.strictSame(await readiness.check(), { reasons: [], warnings: [] })
   await readiness.close()
 })
 
-void t.test('a role that lacks a right on the rows is not ready, and the reason names the right', async (t) => {
+void t.test('a role that lacks a right on the rows of any table is not ready, and the reason names table and right', async (t) => {
   for (const [title, grants, reason] of [
-    ['no grant', () => '', 'the role may not SELECT, INSERT, UPDATE, DELETE on sessions: see docs/grants.sql'],
-    ['reading alone', (role: string) => `GRANT SELECT ON sessions TO ${role}`, 'the role may not INSERT, UPDATE, DELETE on sessions: see docs/grants.sql'],
-    ['no way in', (role: string) => `REVOKE USAGE ON SCHEMA public FROM public; GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO ${role}`, 'the role may not use the schema public: see docs/grants.sql'],
-    ['no writing', (role: string) => `GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO ${role}; ALTER ROLE ${role} SET default_transaction_read_only = on`, 'the database takes no writes from this role: default_transaction_read_only is on']
+    ['no grant on sessions', (role: string) => `${grantAll(role)}; REVOKE ALL ON sessions FROM ${role}`, 'the role may not SELECT, INSERT, UPDATE, DELETE on sessions: see docs/grants.sql'],
+    ['reading users alone', (role: string) => `${grantAll(role)}; REVOKE INSERT, UPDATE, DELETE ON users FROM ${role}`, 'the role may not INSERT, UPDATE on users: see docs/grants.sql'],
+    ['no rotation', (role: string) => `${grantAll(role)}; REVOKE UPDATE ON refresh_tokens FROM ${role}`, 'the role may not UPDATE on refresh_tokens: see docs/grants.sql'],
+    ['no counting', (role: string) => `${grantAll(role)}; REVOKE INSERT ON throttle FROM ${role}`, 'the role may not INSERT on throttle: see docs/grants.sql'],
+    ['no way in', (role: string) => `REVOKE USAGE ON SCHEMA public FROM public; ${grantAll(role)}`, 'the role may not use the schema public: see docs/grants.sql'],
+    ['no writing', (role: string) => `${grantAll(role)}; ALTER ROLE ${role} SET default_transaction_read_only = on`, 'the database takes no writes from this role: default_transaction_read_only is on']
   ] as const) {
     await t.test(title, async (t) => {
       const { readiness } = watch(t, await roleWith(t, await freshDatabase(t, { prepare }), grants))
@@ -125,10 +131,12 @@ void t.test('a standby is no place for sessions', async (t) => {
 
 void t.test('a table that is gone is one reason, which says what to do', async (t) => {
   const { connectionString, pool } = await freshDatabase(t, { prepare })
-  await pool.query('DROP TABLE sessions')
+  await pool.query('DROP TABLE sessions CASCADE')
   const { readiness } = watch(t, connectionString)
   t.match((await readiness.check()).reasons, [/^the table sessions is missing.*npm run migrate/])
   t.equal((await readiness.check()).reasons.length, 1)
+  await pool.query('DROP TABLE users')
+  t.match((await readiness.check()).reasons, [/^the table sessions is missing/, /^the table users is missing/])
 })
 
 void t.test('B15: a database that forgets what it acknowledged is told', async (t) => {
@@ -140,7 +148,7 @@ void t.test('B15: a database that forgets what it acknowledged is told', async (
 
 void t.test('B14: indexes that are gone are told, by their column', async (t) => {
   const { connectionString, pool } = await freshDatabase(t, { prepare })
-  await pool.query('DROP INDEX sessions_user_id_idx, sessions_expiry_bucket_idx; ALTER TABLE sessions DROP CONSTRAINT sessions_pkey')
+  await pool.query('DROP INDEX sessions_user_id_idx, sessions_expiry_bucket_idx; ALTER TABLE sessions DROP CONSTRAINT sessions_pkey CASCADE')
   const { readiness } = watch(t, connectionString)
   t.match(await readiness.check(), { reasons: [], warnings: [/index.*sessions \(id\)/, /index.*sessions \(user_id\)/, /index.*sessions \(expiry_bucket\)/] })
 })

@@ -2,7 +2,8 @@ import { chmodSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync,
 import { join } from 'node:path'
 import t from 'tap'
 import { parseKeys } from '../../src/core/keys.js'
-import { developmentKeys, KeysFileError } from '../../src/service/keys.js'
+import { parseSigningKeys } from '../../src/tokens/signing-keys.js'
+import { developmentKeys, developmentTokenKeys, KeysFileError } from '../../src/service/keys.js'
 
 const mode = (path: string): number => statSync(path).mode & 0o777
 
@@ -57,4 +58,20 @@ void t.test('attack: a link in the place of the file is not followed', async (t)
   symlinkSync(join(dataDir, 'elsewhere'), join(dataDir, 'data', 'keys.json'))
   await t.rejects(developmentKeys({ dataDir: join(dataDir, 'data'), log: () => {} }), KeysFileError)
   t.throws(() => lstatSync(join(dataDir, 'elsewhere')), 'nothing was written behind it')
+})
+
+void t.test('keys of tokens are made beside those of sessions, and read back', async (t) => {
+  const dataDir = t.testdir()
+  const log = (): void => {}
+  const session = await developmentKeys({ dataDir, log })
+  const made = await Promise.all(Array.from({ length: 10 }, async () => await developmentTokenKeys({ dataDir, log })))
+  t.equal(new Set(made.map(({ signingKeys, refreshKeys }) => signingKeys.reveal() + refreshKeys.reveal())).size, 1)
+  t.strictSame(readdirSync(dataDir), ['keys.json', 'token-keys.json'])
+  t.equal(mode(join(dataDir, 'token-keys.json')), 0o600)
+  t.match(parseSigningKeys(made[0]?.signingKeys.reveal()).signing.algorithm, 'EdDSA')
+  t.equal((await developmentKeys({ dataDir, log })).reveal(), session.reveal(), 'and those of sessions stay')
+  writeFileSync(join(dataDir, 'token-keys.json'), JSON.stringify({ TOKEN_SIGNING_KEYS: 'hunter2', TOKEN_REFRESH_KEYS: made[0]?.refreshKeys.reveal() }))
+  const error = await developmentTokenKeys({ dataDir, log }).then(() => null, (error: unknown) => error)
+  t.ok(error instanceof KeysFileError)
+  t.notMatch(String(error), 'hunter2')
 })

@@ -39,6 +39,24 @@ void t.test('values come back after the service was killed and started again', a
   }
 })
 
+void t.test('a user registers, and the tokens of before hold after a restart: the keys are kept beside the data', async (t) => {
+  const env = { ...await freshEnv(t), DATA_DIR: t.testdir() }
+  const first = await startProcess(t, env)
+  await untilStatus(`${first.url}/readyz`, 200)
+  const answer = await fetch(`${first.url}/auth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: 'ann@example.com', password: 'correct horse battery' }) })
+  t.equal(answer.status, 201)
+  const token = String(Reflect.get(Object(await answer.json()), 'access_token'))
+  first.child.kill('SIGTERM')
+  t.equal(await first.exited, 0)
+  const second = await startProcess(t, env)
+  await untilStatus(`${second.url}/readyz`, 200)
+  const me = await fetch(`${second.url}/auth/me`, { headers: { authorization: `Bearer ${token}` } })
+  t.equal(me.status, 200)
+  t.match(await me.json(), { user: { email: 'ann@example.com' } })
+  t.equal((await fetch(`${second.url}/.well-known/jwks.json`)).status, 200)
+  for (const { output } of [first, second]) t.notMatch(output(), /correct horse|PRIVATE KEY|eyJ/, 'the log holds no secret')
+})
+
 void t.test('of 200 patches of one session over two processes none is lost', async (t) => {
   const env = await freshEnv(t)
   const services = await Promise.all([startProcess(t, env), startProcess(t, env)])

@@ -7,12 +7,12 @@ const COMMAND = 'cli/migrate.js'
 void t.test('up, status and down do what they say, with exit codes', async (t) => {
   const { connectionString: DATABASE_URL, pool } = await freshDatabase(t)
   const command = async (...args: string[]) => await runToEnd(t, { DATABASE_URL }, COMMAND, args)
-  t.match(await command('status'), { code: 3, output: /^pending: 0001_sessions$/m })
-  t.match(await command(), { code: 0, output: /^ran: 0001_sessions$/m })
+  t.match(await command('status'), { code: 3, output: /^pending: 0001_sessions\npending: 0002_tokens\npending: 0001_users$/m })
+  t.match(await command(), { code: 0, output: /^ran: 0001_sessions\nran: 0002_tokens\nran: 0001_users$/m })
   t.match(await command('status'), { code: 0, output: 'up to date\n' })
   t.match(await command('up'), { code: 0, output: 'nothing is pending\n' })
-  t.strictSame((await pool.query('SELECT * FROM sessions')).rows, [])
-  t.match(await command('down'), { code: 0, output: /^taken back: 0001_sessions$/m })
+  t.strictSame((await pool.query('SELECT * FROM sessions CROSS JOIN users')).rows, [], 'P10: nobody can sign in')
+  for (const name of ['0001_users', '0002_tokens', '0001_sessions']) t.match(await command('down'), { code: 0, output: `taken back: ${name}\n` })
   t.match(await command('down'), { code: 0, output: 'there is nothing to take back\n' })
   t.match(await command('status'), { code: 3 })
 })
@@ -25,7 +25,7 @@ void t.test('DATABASE_MIGRATION_URL comes before DATABASE_URL', async (t) => {
 
 void t.test('without a database it works on the embedded one', async (t) => {
   const env = { DATA_DIR: t.testdir() }
-  t.match(await runToEnd(t, env, COMMAND, ['up']), { code: 0, output: /^ran: 0001_sessions$/m })
+  t.match(await runToEnd(t, env, COMMAND, ['up']), { code: 0, output: /^ran: 0001_sessions\nran: 0002_tokens\nran: 0001_users$/m })
   t.match(await runToEnd(t, env, COMMAND, ['status']), { code: 0 })
 })
 

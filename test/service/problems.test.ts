@@ -114,7 +114,7 @@ void t.test('a URL that cannot be decoded is answered with 400, and is not repea
 void t.test('whatever a handler throws is answered with 500 without details', async (t) => {
   const app = await openService(t)
   // a route cannot be added to an application that is ready, so this asks the handler itself
-  const { toAnswer } = await import('../../src/service/problems.js')
+  const { toAnswer } = await import('../../src/plugins/problems.js')
   await app.close()
   for (const thrown of [new Error('hunter2'), 'hunter2', null, undefined, { message: 'hunter2', statusCode: 400 }, Object.assign(new Error('hunter2'), { statusCode: 99 })]) {
     const { problem } = toAnswer(thrown)

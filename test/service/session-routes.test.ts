@@ -1,7 +1,7 @@
 import t from 'tap'
 import { MemoryStore } from '../../src/stores/memory/store.js'
 import { StoreError } from '../../src/core/errors.js'
-import { AUTH_KEY, beginSession, cookieOf, openService } from '../helpers/service-app.js'
+import { beginSession, cookieOf, openService, PRODUCTION } from '../helpers/service-app.js'
 
 const STRANGER = { id: null, isNew: true, userId: null, createdAt: null, expiresAt: null, values: {} }
 
@@ -170,7 +170,7 @@ void t.test('attack: a request from another site is refused and changes nothing'
 })
 
 void t.test('in production the cookie is __Host-sid, Secure', async (t) => {
-  const env = { NODE_ENV: 'production', DATABASE_URL: 'postgres://localhost/app', SESSION_AUTH_KEYS: AUTH_KEY, TRUST_PROXY: 'loopback' }
+  const env = { ...PRODUCTION, TRUST_PROXY: 'loopback' }
   const app = await openService(t, { env })
   const answer = await app.inject({ method: 'PATCH', url: '/session', payload: { set: { a: 1 } }, headers: { 'x-forwarded-proto': 'https', host: 'app.example.com' } })
   t.match(String(answer.headers['set-cookie']), /^__Host-sid=[^;]+; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/)

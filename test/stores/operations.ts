@@ -36,8 +36,9 @@ const begin = fc.record({
   idle: seconds,
   absolute: seconds,
   maxAge: fc.option(seconds),
+  atMost: fc.option(fc.constantFrom(1, 2, 3), { freq: 3, nil: undefined }),
   replaces: fc.option(fc.record({ whose, carry: fc.boolean(), rightSecret: mostly(8) }), { freq: 2 })
-}).map(({ user, patch, claims, idle, absolute, maxAge, replaces }): Operation => (known) => {
+}).map(({ user, patch, claims, idle, absolute, maxAge, atMost, replaces }): Operation => (known) => {
   const old = replaces && pick(known, replaces.whose)
   const session: NewSession = newSession({
     ...patch,
@@ -47,6 +48,7 @@ const begin = fc.record({
     maxAge,
     idleSeconds: idle,
     absoluteSeconds: absolute,
+    ...(atMost !== undefined && { atMost }),
     ...(replaces && old && { replaces: { id: old.id, secretHash: secretOf(old, replaces.rightSecret), carry: replaces.carry ? old.values : null } })
   })
   return { text: `create ${show(session)}`, run: (store) => store.create(session) }
@@ -60,7 +62,7 @@ const write = fc.record({
   maxAge: fc.option(fc.option(seconds), { nil: undefined, freq: 3 }),
   version: fc.constantFrom('any', 'any', 'known', 'known', 'other'),
   slide: mostly(3),
-  renew: fc.option(fc.record({ sameId: fc.boolean(), keep: fc.uniqueArray(key) }), { freq: 3, nil: undefined })
+  renew: fc.option(fc.record({ sameId: fc.boolean(), keep: fc.oneof(fc.uniqueArray(key), fc.constant<'all'>('all')), reauthenticates: fc.boolean(), dropsTokens: fc.boolean() }), { freq: 3, nil: undefined })
 }).map(({ whose, patch, idle, rightSecret, maxAge, version, slide, renew }): Operation => (known) => {
   const mine = pick(known, whose)
   if (mine === undefined) return { advance: 0 }
@@ -68,7 +70,7 @@ const write = fc.record({
     ...(slide ? { set: {}, unset: [] } : patch),
     idleSeconds: idle,
     ...(maxAge !== undefined && { maxAge }),
-    ...(renew && !slide && { renew: { id: renew.sameId ? mine.id : randomUUID(), secretHash: hashOf(randomUUID()), keep: renew.keep } })
+    ...(renew && !slide && { renew: { id: renew.sameId ? mine.id : randomUUID(), secretHash: hashOf(randomUUID()), keep: renew.keep, reauthenticates: renew.reauthenticates, dropsTokens: renew.dropsTokens } })
   }
   const hash = secretOf(mine, rightSecret)
   return version === 'any'

@@ -28,11 +28,14 @@ export class StoreModel implements Store {
   advance (seconds: number): void { this.now = later(this.now, seconds) }
 
   async create (given: NewSession): Promise<SessionRecord> {
-    const { replaces, set, unset, idleSeconds, absoluteSeconds, ...rest } = given
+    const { replaces, set, unset, idleSeconds, absoluteSeconds, atMost, ...rest } = given
     const old = this.#sessions.find((s) => s.id === replaces?.id && sameBytes(s.secretHash, replaces.secretHash))
     const carried = replaces?.carry ? (old && this.#isLive(old) ? old.values : replaces.carry) : {}
     if (old && this.#isLive(old)) this.#drop(old)
     else if (old) this.doubtful.add(old.id)
+    if (given.userId !== null && atMost !== undefined) {
+      this.#ofUser(given.userId).toReversed().slice(atMost - 1).forEach((s) => { this.#drop(s) })
+    }
     const absoluteExpiresAt = later(this.now, absoluteSeconds)
     return this.#put({
       ...rest,
@@ -57,7 +60,7 @@ export class StoreModel implements Store {
     const old = this.#sessions.find((s) => s.id === id && this.#isLive(s) && sameBytes(s.secretHash, secretHash))
     if (!old) return null
     const { renew, maxAge = old.maxAge } = change
-    const kept = renew ? Object.fromEntries(Object.entries(old.values).filter(([key]) => renew.keep.includes(key))) : old.values
+    const kept = renew && renew.keep !== 'all' ? Object.fromEntries(Object.entries(old.values).filter(([key]) => renew.keep.includes(key))) : old.values
     const changes = renew !== undefined || Object.keys(change.set).length + change.unset.length > 0
     const values = merge(kept, change)
     if (Buffer.byteLength(JSON.stringify(values)) > 256 * 1024) throw new SessionTooLargeError()
@@ -68,9 +71,10 @@ export class StoreModel implements Store {
       secretHash: renew?.secretHash ?? secretHash,
       values,
       maxAge,
+      authenticatedAt: renew?.reauthenticates ? this.now : old.authenticatedAt,
       version: old.version + (changes ? 1 : 0),
       lastSeenAt: this.now,
-      expiresAt: earliest(later(this.now, change.idleSeconds), old.absoluteExpiresAt)
+      expiresAt: earliest(later(this.now, maxAge ?? change.idleSeconds), old.absoluteExpiresAt)
     })
   }
 

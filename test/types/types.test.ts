@@ -200,3 +200,37 @@ export const broken: Store = { // wrong
 }
 `)
 })
+
+t.test('tokens, guards and auth routes are typed as the contract uses them', async (t) => {
+  refusesMarked(t, `
+import Fastify from 'fastify'
+import { authRoutes, PostgresStore, PostgresTokenStore, RequestError, sessions, tokens } from 'silverback'
+import type { AuthUser, Guard, Identity, TokenPair } from 'silverback'
+
+const app = Fastify()
+const connectionString = process.env.DATABASE_URL
+await app.register(sessions, { store: new PostgresStore({ connectionString }), authKey: process.env.SESSION_AUTH_KEYS })
+await app.register(tokens, { store: new PostgresTokenStore({ connectionString }), issuer: 'https://id.example.com', audience: 'api', signingKeys: process.env.TOKEN_SIGNING_KEYS, refreshKey: process.env.TOKEN_REFRESH_KEYS })
+await app.register(authRoutes, {
+  prefix: '/auth',
+  async authenticate ({ email, password }, request): Promise<AuthUser | null> {
+    if (password === '') throw new RequestError(429, 'ERR_SLOW_DOWN', request.ip, undefined, { 'retry-after': '1' })
+    return { id: email, claims: { isAdmin: true } }
+  }
+})
+await app.register(authRoutes, { prefix: '/auth' }) // wrong
+app.post<{ Body: { name: string }, Params: { id: string } }>('/typed/:id', { onRequest: app.requireAuth, preHandler: [app.requireAdmin, app.requireRole('editor'), app.requireRecentAuth(60)] }, async (request) => {
+  const identity: Identity | null = request.auth
+  const name: string = request.body.name
+  return [identity?.userId, name, request.params.id, request.refresh?.generation]
+})
+app.addHook('preHandler', app.verifyAccessToken)
+app.get('/me', { preHandler: app.requireAuth }, async (request) => request.auth.userId) // wrong
+app.get('/role', { preHandler: app.requireRole() }, async () => 'x') // wrong
+app.post('/in', async (request): Promise<TokenPair> => {
+  request.session.setUserId('ada', { isAdmin: true })
+  return await app.tokens.issue(request)
+})
+export const guard: Guard = app.requireAuth
+`)
+})

@@ -6,7 +6,9 @@ import type { Secret } from './secret.js'
 export interface DatabaseConfig {
   /** `undefined`: an embedded PostgreSQL. */
   readonly url: Secret | undefined
-  /** For migrations: of a role that may change tables, and past any pooler. `undefined`: as `url`. */
+  /** Past any pooler: for what holds a connection, as listening does. `undefined`: as `url`. */
+  readonly directUrl: Secret | undefined
+  /** For migrations: of a role that may change tables, and past any pooler. `undefined`: as `directUrl`. */
   readonly migrationUrl: Secret | undefined
   readonly migrateOnStart: boolean
   readonly pooler: 'transaction' | undefined
@@ -15,15 +17,17 @@ export interface DatabaseConfig {
 /** Reads what concerns the database. Faults go to `env`. */
 export function readDatabase (env: Env): DatabaseConfig {
   const url = readUrl(env, 'DATABASE_URL')
+  const directUrl = readUrl(env, 'DATABASE_DIRECT_URL')
   const migrationUrl = readUrl(env, 'DATABASE_MIGRATION_URL')
   const migrateOnStart = env.flag('MIGRATE_ON_START') ?? true
   const pooler = env.choice('DATABASE_POOLER', ['transaction'])
   if (!env.isGiven('DATABASE_URL') && env.isProduction) env.fault('DATABASE_URL is required in production')
+  if (!env.isGiven('DATABASE_URL') && directUrl !== undefined) env.fault('DATABASE_DIRECT_URL needs DATABASE_URL')
   if (!env.isGiven('DATABASE_URL') && migrationUrl !== undefined) env.fault('DATABASE_MIGRATION_URL needs DATABASE_URL')
-  if (pooler !== undefined && !env.isGiven('DATABASE_MIGRATION_URL') && migrateOnStart) {
-    env.fault('DATABASE_POOLER needs DATABASE_MIGRATION_URL, which leads past the pooler, or MIGRATE_ON_START=off: migrations hold a lock of their connection')
+  if (pooler !== undefined && !env.isGiven('DATABASE_DIRECT_URL')) {
+    env.fault('DATABASE_POOLER needs DATABASE_DIRECT_URL, which leads past the pooler: nodes listen for revoked tokens on a connection that they hold, and migrations hold a lock of theirs')
   }
-  return Object.freeze({ url, migrationUrl, migrateOnStart, pooler })
+  return Object.freeze({ url, directUrl, migrationUrl, migrateOnStart, pooler })
 }
 
 /**

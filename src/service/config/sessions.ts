@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { parseKeys, rejectSharedKeys } from '../../core/keys.js'
 import { resolveManagerOptions } from '../../session/options.js'
 import type { ManagerOptions } from '../../session/options.js'
+import { acceptEach, isAccepted } from './accepted.js'
 import type { Env } from './env.js'
 import type { Secret } from './secret.js'
 
@@ -26,6 +27,7 @@ const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['absoluteMaxAge', 'SESSION_ABSOLUTE_MAX_AGE'],
   ['refreshInterval', 'SESSION_REFRESH_INTERVAL'],
   ['cleanupInterval', 'SESSION_CLEANUP_INTERVAL'],
+  ['maxSessionsPerUser', 'MAX_SESSIONS_PER_USER'],
   ...['SESSION_AUTH_KEYS', 'SESSION_ENCRYPTION_KEYS'].map((name) => [name, name] as const)
 ])
 
@@ -34,10 +36,6 @@ export function readSessions (env: Env, { isLoopback }: { isLoopback: boolean })
   return Object.freeze({ ...readKeys(env), options: readOptions(env, env.isProduction || !isLoopback) })
 }
 
-/**
- * Adds one option after the other to those that were accepted, so that the rules of the library themselves judge each,
- * and every fault is told, not the first alone. A contradiction counts against the later one.
- */
 function readOptions (env: Env, secureByDefault: boolean): SessionsConfig['options'] {
   const secure = env.flag('SESSION_SECURE') ?? secureByDefault
   if (env.isProduction && !secure) env.fault('SESSION_SECURE must not be off in production: anybody on the way could read the cookie')
@@ -49,7 +47,8 @@ function readOptions (env: Env, secureByDefault: boolean): SessionsConfig['optio
   const absoluteMaxAge = env.number('SESSION_ABSOLUTE_MAX_AGE')
   const refreshInterval = env.number('SESSION_REFRESH_INTERVAL')
   const cleanupInterval = env.number('SESSION_CLEANUP_INTERVAL')
-  const given: Omit<ManagerOptions, 'authKey'>[] = [
+  const maxSessionsPerUser = env.number('MAX_SESSIONS_PER_USER')
+  const given: Partial<SessionsConfig['options']>[] = [
     domain === undefined ? {} : { domain },
     trustedOrigins === undefined ? {} : { csrf: { trustedOrigins } },
     sameSite === undefined ? {} : { sameSite },
@@ -57,16 +56,16 @@ function readOptions (env: Env, secureByDefault: boolean): SessionsConfig['optio
     maxAge === undefined ? {} : { maxAge },
     absoluteMaxAge === undefined ? {} : { absoluteMaxAge },
     refreshInterval === undefined ? {} : { refreshInterval },
-    cleanupInterval === undefined ? {} : { cleanupInterval }
+    cleanupInterval === undefined ? {} : { cleanupInterval },
+    maxSessionsPerUser === undefined ? {} : { maxSessionsPerUser }
   ]
-  let accepted: SessionsConfig['options'] = { secure: secure || env.isProduction }
-  for (const option of given) {
-    const next = { ...accepted, ...option }
-    if (isAccepted(env, () => { resolveManagerOptions({ ...next, authKey: STAND_IN }) })) accepted = next
-  }
-  return Object.freeze(accepted)
+  if (sessionName !== undefined && OTHER_COOKIES.test(sessionName)) env.fault('SESSION_COOKIE_NAME must not be the name of another cookie of this service')
+  return acceptEach<SessionsConfig['options']>({ secure: secure || env.isProduction }, given,
+    (options) => isAccepted(env, VARIABLES, () => { resolveManagerOptions({ ...options, authKey: STAND_IN }) }))
 }
 
+/** Of access tokens, refresh tokens and known devices. */
+const OTHER_COOKIES = /^(?:__Host-)?(?:at|rt|kd)$/i
 /** The keys are judged apart from the options. */
 const STAND_IN = randomBytes(32)
 
@@ -75,33 +74,12 @@ function readKeys (env: Env): Pick<SessionsConfig, 'authKeys' | 'encryptionKeys'
   const encryptionKeys = env.secret('SESSION_ENCRYPTION_KEYS')
   const auth = judgeKeys(env, 'SESSION_AUTH_KEYS', authKeys)
   const encryption = judgeKeys(env, 'SESSION_ENCRYPTION_KEYS', encryptionKeys, { exactBytes: 32 })
-  isAccepted(env, () => { rejectSharedKeys('SESSION_AUTH_KEYS', auth, 'SESSION_ENCRYPTION_KEYS', encryption) })
+  isAccepted(env, VARIABLES, () => { rejectSharedKeys('SESSION_AUTH_KEYS', auth, 'SESSION_ENCRYPTION_KEYS', encryption) })
   return { authKeys, encryptionKeys }
 }
 
 function judgeKeys (env: Env, name: string, keys: Secret | undefined, size?: { exactBytes: number }): readonly Buffer[] {
   let parsed: readonly Buffer[] = []
-  if (keys !== undefined) isAccepted(env, () => { parsed = parseKeys(name, keys.reveal(), size) })
+  if (keys !== undefined) isAccepted(env, VARIABLES, () => { parsed = parseKeys(name, keys.reveal(), size) })
   return parsed
-}
-
-/** Turns the refusal of an option into a fault of its variable. */
-function isAccepted (env: Env, check: () => void): boolean {
-  try {
-    check()
-    return true
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    env.fault(translate(error.message))
-    return false
-  }
-}
-
-/** Says variables for options, and leaves out the value that was given. */
-function translate (message: string): string {
-  return message
-    .replace(/; got .*$/s, '')
-    .replace('"secure": true', 'SESSION_SECURE=on')
-    .replace('"path": "/" and no "domain"', 'no "domain"') // the service sets the path itself
-    .replace(/"([\w.]+)"(?: options?\b)?/g, (text, option: string) => VARIABLES.get(option) ?? text)
 }

@@ -39,22 +39,22 @@ export function judge ({ migrations, access, skewMs }: Facts, wasReady: boolean)
       ...(wasReady ? unknown : []),
       ...(isSkewed ? [] : skew),
       ...(access.forgets ? ['synchronous_commit is off: a crash of the database loses sessions that were acknowledged'] : []),
-      ...access.unindexed.map((column) => `no index begins with sessions (${column}): what looks for it reads the whole table`)
+      ...access.unindexed.map((column) => `no index begins with ${column}: what looks for it reads the whole table`)
     ]
   }
 }
 
 /** Why the tables do not do. The first cause alone: a table that was never made lacks all of its columns. */
-function judgeTables ({ pending, missing }: MigrationStatus, { isThere }: Access): string[] {
+function judgeTables ({ pending, missing }: MigrationStatus, { absent }: Access): string[] {
   if (pending.length > 0) return pending.map((name) => `the migration ${name} is pending: run \`npm run migrate\`, or set MIGRATE_ON_START=on`)
-  if (!isThere) return ['the table sessions is missing, though silverback_migrations says that it was made: restore it, or drop that table as well and run `npm run migrate`']
+  if (absent.length > 0) return absent.map((table) => `the table ${table} is missing, though its migration is noted as run: restore it, or take the migrations back with \`npm run migrate -- down\` and run them again`)
   return missing.map((column) => `the column ${column} is missing`)
 }
 
 function judgeAccess ({ mayEnter, denied, isStandby, isReadOnly }: Access): string[] {
   return [
     ...(mayEnter ? [] : ['the role may not use the schema public: see docs/grants.sql']),
-    ...(denied.length === 0 ? [] : [`the role may not ${denied.join(', ')} on sessions: see docs/grants.sql`]),
+    ...denied.map(({ table, rights }) => `the role may not ${rights.join(', ')} on ${table}: see docs/grants.sql`),
     ...(isStandby ? ['the database is a standby, which takes no writes: DATABASE_URL must lead to the primary'] : []),
     ...(isReadOnly && !isStandby ? ['the database takes no writes from this role: default_transaction_read_only is on'] : [])
   ]

@@ -1,13 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { migrationStatus, SESSION_MIGRATIONS } from '../../stores/postgres/migration-status.js'
-import { tables } from '../../stores/postgres/names.js'
 import { openPool } from '../../stores/postgres/pool.js'
 import type { OwnPool } from '../../stores/postgres/pool.js'
 import { readAccess } from './access.js'
 import type { Facts } from './health.js'
+import { readStatus } from './migrations.js'
+import { TABLES } from './tables.js'
 
 const DEADLINE_MS = 2_500
-const TABLES = tables()
 
 /**
  * Looks at the database over a connection of its own: a pool that is busy with requests says nothing about its health.
@@ -72,7 +71,7 @@ export class Probe {
 }
 
 async function ask ({ pool }: OwnPool): Promise<Facts> {
-  const migrations = await migrationStatus(pool, TABLES, SESSION_MIGRATIONS)
+  const migrations = await readStatus(pool)
   const access = await readAccess(pool, TABLES)
   const before = Date.now()
   const { rows: [clock] } = await pool.query<{ now: string }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now')

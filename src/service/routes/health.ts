@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { toProblem } from '../../core/problem.js'
 import type { Readiness } from '../database.js'
-import { sendAnswer } from '../problems.js'
+import { sendAnswer } from '../../plugins/problems.js'
 
 const RETRY_SECONDS = '3'
 

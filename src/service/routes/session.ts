@@ -2,7 +2,9 @@ import type { FastifyPluginAsync } from 'fastify'
 import { SessionTooLargeError, SessionValueError } from '../../core/errors.js'
 import { getSession } from '../../session/opened.js'
 import type { Session } from '../../session/session.js'
-import { invalid, RequestError } from '../problems.js'
+import { LIMITS } from '../throttle/limits.js'
+import type { Throttle } from '../throttle/throttle.js'
+import { invalid, RequestError } from '../../plugins/problems.js'
 
 /** Keys that begin so are the service's own: no client sees or writes them. */
 const OWN = '_'
@@ -23,7 +25,7 @@ const PATCH_SCHEMA = {
 }
 
 /** The session of whoever asks: read it, change its values, end it. */
-export const sessionRoutes: FastifyPluginAsync = async (app) => {
+export const sessionRoutes: FastifyPluginAsync<{ throttle: Throttle }> = async (app, { throttle }) => {
   app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
 
   app.get('/session', async (request) => view(getSession(request)))
@@ -33,6 +35,8 @@ export const sessionRoutes: FastifyPluginAsync = async (app) => {
     const session = getSession(request)
     const { set = {}, unset = [] } = request.body ?? {}
     checkKeys(Object.keys(set), unset)
+    if (!session.isNew) await throttle.reserve([{ limit: LIMITS.write, of: session.id }])
+    else if (Object.keys(set).length > 0) await throttle.reserve(throttle.from(LIMITS.begin, request.ip))
     await change(session, set, unset)
     return view(session)
   })

@@ -4,7 +4,7 @@ import type { SaveEntry } from '../bulk-store.js'
 import type { Tables } from './names.js'
 import { columns } from './rows.js'
 import { type Statement, template } from './statement.js'
-import { MAX_VALUES_BYTES } from './statements.js'
+import { MAX_VALUES_BYTES, slidTo } from './statements.js'
 
 /** The hour since the epoch in which a row expires. */
 const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(2147483647, floor(extract(epoch FROM ${instant}) / 3600)))::integer`
@@ -27,14 +27,14 @@ const SAVE_MANY = template('saveMany', (tables) => `
     WHERE octet_length(i.secret_hash) = 32
   ), slid AS (
     UPDATE ${tables.sessions} AS t
-    SET expires_at = LEAST(c.at + c.idle * interval '1 second', t.absolute_expires_at), last_seen_at = c.at
+    SET expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes = 0
     RETURNING ${columns('t', 't.last_seen_at')}
   ), saved AS (
     UPDATE ${tables.sessions} AS t
     SET "values" = c.merged, version = c.version + c.changes,
-      expires_at = LEAST(c.at + c.idle * interval '1 second', t.absolute_expires_at), last_seen_at = c.at
+      expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
     RETURNING ${columns('t', 't.last_seen_at')}

@@ -3,6 +3,9 @@ import type { CleanupOptions } from '../../session/store.js'
 import { type CleanupCursor, cleanUp, setTimeouts } from './bulk-statements.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
+import { cleanUpRevocations } from './revocation-statements.js'
+import type { Row } from './rows.js'
+import type { Statement } from './statement.js'
 
 const BATCH_SIZE = 1_000
 const BUDGET_MS = 30_000
@@ -12,6 +15,13 @@ const BATCH_MS = 20_000
 const STATEMENT_MS = 15_000
 const BEFORE_ALL: CleanupCursor = { bucket: -2_147_483_648, id: '00000000-0000-0000-0000-000000000000' }
 
+/** Before a run ends: the time for another batch is over, or the caller wants no more. */
+interface Run {
+  readonly batchSize: number
+  readonly signal: AbortSignal | undefined
+  mayGoOn (): boolean
+}
+
 interface Batch {
   readonly removed: number
   /** Where the next batch goes on; `null`: there is none. */
@@ -19,7 +29,8 @@ interface Batch {
 }
 
 /**
- * Removes what has expired, batch by batch, each in a transaction of its own; resolves to how many.
+ * Removes sessions that have expired, batch by batch, each in a transaction of its own; resolves to how many. Revocations
+ * that are in force no more go after them.
  *
  * Of many who do this at once, one works at a time, and the others stop. Each run meets each due row once.
  */
@@ -28,34 +39,45 @@ export async function cleanup (database: Database, tables: Tables, options: Clea
   const batchSize = wholeNumber('batchSize', options.batchSize ?? BATCH_SIZE, { min: 1, max: 1_000_000 })
   const budgetMs = wholeNumber('budgetMs', options.budgetMs ?? BUDGET_MS, { min: 0, max: Number.MAX_SAFE_INTEGER })
   const endsAt = performance.now() + budgetMs
+  const run: Run = { batchSize, signal, mayGoOn: () => signal?.aborted !== true && performance.now() < endsAt }
   let removed = 0
   let cursor: CleanupCursor | null = BEFORE_ALL
-  while (cursor !== null && signal?.aborted !== true && performance.now() < endsAt) {
-    const batch: Batch | null = await cleanBatch(database, tables, { cursor, batchSize, signal })
-    if (batch === null) break
+  while (cursor !== null && run.mayGoOn()) {
+    const batch: Batch | null = await cleanBatch(database, tables, cursor, run)
+    if (batch === null) return removed
     removed += batch.removed
     cursor = batch.cursor
     onBatch?.(removed)
   }
+  await cleanRevocations(database, tables, run)
   return removed
 }
 
-/** `null`: the signal came first, and the batch was undone. */
-async function cleanBatch (database: Database, tables: Tables, { cursor, batchSize, signal }: {
-  cursor: CleanupCursor
-  batchSize: number
-  signal: AbortSignal | undefined
-}): Promise<Batch | null> {
+/** `null`: another cleans, or the signal came first and the batch was undone. */
+async function cleanBatch (database: Database, tables: Tables, cursor: CleanupCursor, run: Run): Promise<Batch | null> {
+  const row = await inBatch(database, tables, cleanUp(tables, cursor, run.batchSize), run.signal)
+  if (row?.['leads'] !== 't') return null
+  const id = row['id']
+  const goesOn = Number(row['met']) >= run.batchSize && typeof id === 'string'
+  return { removed: Number(row['removed']), cursor: goesOn ? { bucket: Number(row['bucket']), id } : null }
+}
+
+async function cleanRevocations (database: Database, tables: Tables, run: Run): Promise<void> {
+  let goesOn = true
+  while (goesOn && run.mayGoOn()) {
+    const row = await inBatch(database, tables, cleanUpRevocations(tables, run.batchSize), run.signal)
+    goesOn = row?.['leads'] === 't' && Number(row['met']) >= run.batchSize
+  }
+}
+
+/** The row that a batch answers with; `null`: the signal came first, and the batch was undone. */
+async function inBatch (database: Database, tables: Tables, statement: Statement, signal: AbortSignal | undefined): Promise<Row | null> {
   const rows = await database.transaction('cleanup', async (send) => {
     await send(setTimeouts(tables, STATEMENT_MS))
-    return await send(cleanUp(tables, cursor, batchSize))
+    return await send(statement)
   }, { budgetMs: BATCH_MS, signal }).catch((error: unknown) => {
     if (signal?.aborted === true) return null
     throw error
   })
-  if (rows === null) return null
-  const [row] = rows
-  const id = row?.['id']
-  const goesOn = row?.['leads'] === 't' && Number(row['met']) >= batchSize && typeof id === 'string'
-  return { removed: Number(row?.['removed'] ?? 0), cursor: goesOn ? { bucket: Number(row['bucket']), id } : null }
+  return rows?.[0] ?? null
 }

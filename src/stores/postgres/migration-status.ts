@@ -18,7 +18,12 @@ export const SESSION_MIGRATIONS: MigrationSet = {
     sessions: [
       'id', 'secret_hash', 'user_id', 'values', 'claims', 'created_at', 'expires_at', 'absolute_expires_at', 'last_seen_at',
       'authenticated_at', 'max_age', 'user_agent', 'client_ip', 'blocked_at', 'blocked_reason', 'version', 'expiry_bucket'
-    ]
+    ],
+    refresh_tokens: [
+      'session_id', 'user_id', 'generation', 'token_hash', 'previous_hash', 'created_at', 'updated_at', 'delivered_at',
+      'confirmed_at', 'replays', 'revoked_at', 'revoked_reason'
+    ],
+    revocations: ['session_id', 'kind', 'reason', 'at', 'until']
   }
 }
 

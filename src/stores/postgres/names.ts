@@ -13,12 +13,18 @@ export interface TableOptions {
   readonly tableName?: string
 }
 
-/** Where the tables of one store are. All but `lockKey`, `schema` and `migrations` are quoted and stand in SQL as they are. */
+/** Where the tables of one store are. The tables' names are quoted and stand in SQL as they are; the others are not quoted. */
 export interface Tables {
   /** The schema's name, not quoted. */
   readonly schema: string
   /** The sessions table, with its schema. */
   readonly sessions: string
+  /** The table of refresh tokens, with its schema. */
+  readonly refreshTokens: string
+  /** The table of what access tokens must be refused, with its schema. */
+  readonly revocations: string
+  /** The channel on which revocations are announced, not quoted: that of the migration's trigger. */
+  readonly channel: string
   /** The table of the migrations that have been run: its name, not quoted. */
   readonly migrations: string
   /** What keys of advisory locks begin with, so that stores on other tables do not wait for each other. */
@@ -39,6 +45,9 @@ export function tables ({ schema = 'public', tableName = DEFAULT_TABLE }: TableO
   return Object.freeze({
     schema,
     sessions: `${quoted(schema)}.${quoted(tableName)}`,
+    refreshTokens: `${quoted(schema)}.${quoted(renamed('refresh_tokens'))}`,
+    revocations: `${quoted(schema)}.${quoted(renamed('revocations'))}`,
+    channel: channelOf(`silverback:${schema}.${tableName}`),
     migrations: renamed('silverback_migrations'),
     lockKey: `silverback:${schema}.${tableName}:`,
     renamed
@@ -60,4 +69,10 @@ function checkName (option: string, given: unknown): void {
 function fitted (name: string): string {
   if (name.length <= MAX_NAME) return name
   return `${name.slice(0, MAX_NAME - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`
+}
+
+/** The name itself, or where PostgreSQL would refuse it, what the trigger makes of it too. */
+function channelOf (name: string): string {
+  if (name.length <= MAX_NAME) return name
+  return `silverback:${createHash('sha256').update(name).digest('hex').slice(0, 40)}`
 }

@@ -4,10 +4,11 @@ import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord }
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
-import { isDataFault } from './faults.js'
+import { codeOf, isDataFault } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
 import { type Row, toRecord } from './rows.js'
+import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
 /** As PostgreSQL writes them. No session has another id. */
@@ -24,7 +25,11 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async create (session: NewSession): Promise<SessionRecord> {
-    const [row] = await this.#database.write(sql.create(this.#tables, session, address(session.clientIp)))
+    const { userId, atMost } = session
+    const create = sql.create(this.#tables, session, address(session.clientIp))
+    const [row] = userId === null || atMost === undefined
+      ? await this.#database.write(create)
+      : await this.#createWithin(create, sql.evict(this.#tables, userId, session.id, atMost - 1))
     const record = written(row)
     if (record === null) throw new StoreError('create', new Error('no row came back'))
     return record
@@ -110,13 +115,29 @@ export class PlainPostgresStore implements BulkStore {
     return error instanceof StoreError && isDataFault(error.cause)
   }
 
+  async #createWithin (create: Statement, evict: Statement): Promise<Row[]> {
+    return await this.#database.transaction('create', async (send) => {
+      const rows = await send(create)
+      if (rows[0]?.['too_large'] === 'f') await send(evict)
+      return rows
+    })
+  }
+
   async #change (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null, budgetMs?: number): Promise<Row | undefined> {
     const { renew } = change
-    const statement = renew === undefined
-      ? sql.save(this.#tables, id, secretHash, change, version)
-      : sql.renew(this.#tables, id, secretHash, { ...change, renew }, version)
-    return (await this.#database.write(statement, budgetMs))[0]
+    if (renew === undefined) return (await this.#database.write(sql.save(this.#tables, id, secretHash, change, version), budgetMs))[0]
+    const statement = sql.renew(this.#tables, id, secretHash, { ...change, renew }, version)
+    const rows = await this.#database.write(statement, budgetMs).catch(async (error: unknown) => {
+      if (!isNamedByTokens(error)) throw error
+      return await this.#database.write(statement, budgetMs)
+    })
+    return rows[0]
   }
+}
+
+/** The id was not changed: a lineage began since the statement did, and names it. */
+function isNamedByTokens (error: unknown): boolean {
+  return error instanceof StoreError && codeOf(error.cause) === '23503'
 }
 
 /** A change of the time columns alone. */

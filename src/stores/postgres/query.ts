@@ -126,7 +126,7 @@ interface WorkOptions {
 type Work<T> = (send: Send, run: (text: string) => Promise<Row[]>) => Promise<T>
 
 /** Every column as the server's text: the type parsers that the application may have set play no part. */
-const AS_TEXT: CustomTypesConfig = { getTypeParser: () => (text: unknown) => text }
+export const AS_TEXT: CustomTypesConfig = { getTypeParser: () => (text: unknown) => text }
 
 /** How long to wait before another try; `null`: there is none. */
 function pauseBeforeRetry (error: unknown, number: number, mayReconnect: boolean): number | null {

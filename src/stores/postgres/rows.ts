@@ -49,7 +49,7 @@ export function toRecord (row: Row): SessionRecord {
 }
 
 /** @throws TypeError when the statement did not select the column or it is null: an error of this module's own */
-function text (row: Row, column: string): string {
+export function text (row: Row, column: string): string {
   const value = row[column]
   if (typeof value !== 'string') throw new TypeError(`the statement gave no ${column}`)
   return value
@@ -59,14 +59,14 @@ function orNull<T> (value: string | null | undefined, read: (text: string) => T)
   return typeof value === 'string' ? read(value) : null
 }
 
-function toClaims (json: string): Claims {
+export function toClaims (json: string): Claims {
   if (json === '{}') return {}
   const parsed: unknown = JSON.parse(json)
   return typeof parsed === 'object' && !Array.isArray(parsed) ? { ...parsed } : {}
 }
 
 /** Cut from microseconds to milliseconds as text, then rounded: as a double, 1700000000.123 is a little less. */
-function toDate (epoch: string): Date {
+export function toDate (epoch: string): Date {
   const ms = Math.round(Number(epoch.slice(0, -3)) * 1000)
   return new Date(Number.isNaN(ms) ? Math.sign(Number(epoch)) * LAST_DATE : Math.max(-LAST_DATE, Math.min(LAST_DATE, ms)))
 }

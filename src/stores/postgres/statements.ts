@@ -21,8 +21,8 @@ const live = (row: string, at: string): string => `${row}.expires_at > ${at} AND
 const LIVE_NOW = live('t', 'clock_timestamp()')
 /** Only a hand in psql makes it anything else; such a session is unusable, not an error. */
 const WELL_FORMED = 'jsonb_typeof(t."values") = \'object\''
-/** The new idle end. */
-const slidTo = (at: string, seconds: string): string => `LEAST(${at} + ${seconds} * interval '1 second', t.absolute_expires_at)`
+/** The new idle end of `t`. */
+export const slidTo = (at: string, seconds: string): string => `LEAST(${at} + ${seconds} * interval '1 second', t.absolute_expires_at)`
 const userLock = (tables: Tables, userId: string): string => `pg_advisory_xact_lock(hashtextextended('${tables.lockKey}user:' || ${userId}, 0))`
 
 const GET = template('get', (tables) => `
@@ -48,7 +48,7 @@ export const getMany = (tables: Tables, ids: readonly string[]): Statement => GE
 
 const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t
-  SET expires_at = ${slidTo('clock_timestamp()', '$3::float8')}, last_seen_at = clock_timestamp()
+  SET expires_at = ${slidTo('clock_timestamp()', 'coalesce(t.max_age, $3::float8)')}, last_seen_at = clock_timestamp()
   WHERE t.id = $1::uuid AND t.secret_hash = $2::bytea AND ${LIVE_NOW}
   RETURNING ${columns('t', 't.last_seen_at')}`)
 
@@ -56,8 +56,21 @@ const SLIDE = template('slide', (tables) => `
 export const slide = (tables: Tables, id: string, secretHash: Uint8Array, idleSeconds: number): Statement =>
   SLIDE(tables, [id, secretHash, idleSeconds])
 
+const OWN_LIFE = 'CASE WHEN $8::boolean THEN $9::integer ELSE t.max_age END'
+
+/** What a change of one session does beyond its patch, in SQL. */
+interface Changing {
+  readonly lock: 'NO KEY UPDATE' | 'UPDATE'
+  /** The values that the patch applies to. */
+  readonly stored: string
+  /** More columns to set, each with a comma behind it. */
+  readonly set?: string
+  /** One more CTE, which may use `m`, with a comma before it. */
+  readonly besides?: string
+}
+
 /** `s` locks the live row and merges; `m` measures; `u` writes when it may. One row, or none: gone. */
-const changing = (tables: Tables, { lock, stored, identity }: { lock: string, stored: string, identity: string }): string => `
+const changing = (tables: Tables, { lock, stored, set = '', besides = '' }: Changing): string => `
   WITH s AS MATERIALIZED (
     SELECT t.id, t.version, clock_timestamp() AS at, (${stored} - $5::text[]) || $4::jsonb AS merged
     FROM ${tables.sessions} AS t
@@ -69,13 +82,13 @@ const changing = (tables: Tables, { lock, stored, identity }: { lock: string, st
     FROM s
   ), u AS (
     UPDATE ${tables.sessions} AS t
-    SET ${identity} "values" = m.merged, version = m.version + $7::integer,
-      max_age = CASE WHEN $8::boolean THEN $9::integer ELSE t.max_age END,
-      expires_at = ${slidTo('m.at', '$3::float8')}, last_seen_at = m.at
+    SET ${set} "values" = m.merged, version = m.version + $7::integer,
+      max_age = ${OWN_LIFE},
+      expires_at = ${slidTo('m.at', `coalesce(${OWN_LIFE}, $3::float8)`)}, last_seen_at = m.at
     FROM m
     WHERE t.id = m.id AND NOT m.conflict AND NOT m.too_large
     RETURNING ${columns('t', 't.last_seen_at')}
-  )
+  )${besides}
   SELECT m.conflict, m.too_large, u.* FROM m LEFT JOIN u ON true`
 
 /** Parameters of `save` and `renew` from $1 on. */
@@ -87,21 +100,39 @@ const change = (id: string, secretHash: Uint8Array, change: SessionChange, versi
   ]
 }
 
-const SAVE = template('save', (tables) => changing(tables, { lock: 'NO KEY UPDATE', stored: 't."values"', identity: '' }))
+const SAVE = template('save', (tables) => changing(tables, { lock: 'NO KEY UPDATE', stored: 't."values"' }))
 
 /** Applies a patch, slides, and sets the own idle life when one is given. With a `version`: only at that version. */
 export const save = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange, version: number | null): Statement =>
   SAVE(tables, change(id, secretHash, given, version))
 
+const KEPT = `CASE WHEN $12::text[] IS NULL THEN t."values"
+      ELSE (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(t."values") AS e WHERE e.key = ANY ($12::text[])) END`
+
+// Whether tokens name the session is read as it was when the statement began. Where a lineage has begun since, the new
+// id is refused by the foreign key, and the same statement again sees it.
 const RENEW = template('renew', (tables) => changing(tables, {
   lock: 'UPDATE', // the id changes: the lock that this takes, from the start
-  stored: '(SELECT coalesce(jsonb_object_agg(e.key, e.value), \'{}\') FROM jsonb_each(t."values") AS e WHERE e.key = ANY ($12::text[]))',
-  identity: 'id = $10::uuid, secret_hash = $11::bytea,'
+  stored: KEPT,
+  set: `id = CASE WHEN $13::boolean OR NOT EXISTS (SELECT FROM ${tables.refreshTokens} AS r WHERE r.session_id = m.id) THEN $10::uuid ELSE t.id END,
+      secret_hash = $11::bytea, authenticated_at = CASE WHEN $14::boolean THEN m.at ELSE t.authenticated_at END,`,
+  besides: `, dropped AS (
+    DELETE FROM ${tables.refreshTokens} AS r USING m
+    WHERE $13::boolean AND r.session_id = m.id AND NOT m.conflict AND NOT m.too_large
+  )`
 }))
 
-/** As `save`, with a new id and secret; of the stored values only the keys in `keep` stay. */
-export const renew = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange & Required<Pick<SessionChange, 'renew'>>, version: number | null): Statement =>
-  RENEW(tables, [...change(id, secretHash, given, version), given.renew.id, given.renew.secretHash, given.renew.keep])
+/**
+ * As `save`, with a new secret, and a new id unless tokens name the session, or are dropped; of the stored values the keys
+ * in `keep` stay. Refused by the foreign key (23503) where a lineage begins meanwhile.
+ */
+export const renew = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange & Required<Pick<SessionChange, 'renew'>>, version: number | null): Statement => {
+  const { renew } = given
+  return RENEW(tables, [
+    ...change(id, secretHash, given, version), renew.id, renew.secretHash, renew.keep === 'all' ? null : renew.keep,
+    renew.dropsTokens === true, renew.reauthenticates === true
+  ])
+}
 
 // The lock of the user comes before that of the old row: every way to a row of `old` goes through `l`.
 const CREATE = template('create', (tables) => `
@@ -141,6 +172,22 @@ export const create = (tables: Tables, given: NewSession, clientIp: string | nul
   given.replaces?.id ?? null, given.replaces?.secretHash ?? null,
   given.replaces === undefined || given.replaces.carry === null ? null : JSON.stringify(given.replaces.carry)
 ])
+
+const EVICT = template('evict', (tables) => `
+  WITH beyond AS (
+    SELECT t.id
+    FROM ${tables.sessions} AS t
+    WHERE t.user_id = $1::text AND t.id <> $2::uuid AND t.expires_at > clock_timestamp()
+    ORDER BY t.last_seen_at DESC, t.id
+    OFFSET $3::integer
+  )
+  DELETE FROM ${tables.sessions} AS t USING beyond AS b WHERE t.id = b.id`)
+
+/**
+ * Ends the user's sessions beyond so many and the one named, the least recently seen first. After `create`, which holds
+ * the lock of the user: sees all that were stored before.
+ */
+export const evict = (tables: Tables, userId: string, id: string, others: number): Statement => EVICT(tables, [userId, id, others])
 
 const REMOVE = template('delete', (tables) => `
   DELETE FROM ${tables.sessions} AS t WHERE t.id = $1::uuid RETURNING t.expires_at > clock_timestamp() AS live`)

@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
+import type { SessionRecord } from '../../../src/session/store.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
+import { PostgresTokenStore } from '../../../src/stores/postgres/token-store.js'
+import { renewal } from '../../../src/testing/fixtures.js'
 import { freshDatabase } from '../../helpers/database.js'
 import { newSession, put, SLIDE } from '../../helpers/pg-store.js'
+import { begun, newLineage, RULES, Told, tokenOf } from '../../helpers/pg-tokens.js'
 
 const GRANTS = readFileSync(join(import.meta.dirname, '../../../docs/grants.sql'), 'utf8')
 
@@ -30,7 +34,29 @@ t.test('with docs/grants.sql one role migrates, and the other does all that a st
   t.equal(await store.setClaims('ada', { isAdmin: true }), 1)
   t.equal(await store.cleanup(), 0)
   t.strictSame(await store.deleteByUser('ada'), [id])
-  await store.close()
+
+  const tokens = new PostgresTokenStore({ connectionString: as('app'), schema })
+  const told = new Told()
+  tokens.watchRevocations(told)
+  await told.hears('reset')
+  const begin = async (): Promise<SessionRecord> => {
+    const session = await store.create(newSession({ userId: 'ada' }))
+    return begun(await tokens.createRefreshToken(newLineage(session.id)))
+  }
+  const [rotated, renewed] = [await begin(), await begin()]
+  t.equal((await tokens.rotateRefreshToken(tokenOf(rotated.id, 1), { minGenerationAge: 0, stragglerWindow: 30 })).found, 'ROTATE')
+  t.equal((await tokens.getUserFromRefreshToken(tokenOf(rotated.id, 1), RULES)).found, 'REPLAY')
+  await tokens.confirmRefreshToken(rotated.id, 2)
+  t.equal(await tokens.isAccessValid({ sessionId: rotated.id, userId: 'ada', issuedAt: tokens.now() }), true)
+  t.equal(await store.setClaims('ada', {}), 2)
+  t.ok(await store.block(rotated.id, 'test') && await store.unblock(rotated.id))
+  t.equal(await tokens.revokeRefreshToken(rotated.id, 'logout'), true)
+  t.ok(await store.save(renewed.id, renewed.secretHash, { ...SLIDE, renew: { ...renewal(), dropsTokens: true } }))
+  await told.hears(`changed ${rotated.id}`)
+  await told.hears(`ended ${renewed.id}`)
+  t.equal(await store.cleanup(), 1, 'what was revoked')
+  t.equal((await store.deleteByUser('ada')).length, 1)
+  await Promise.all([store.close(), tokens.close()])
 
   await t.rejects(migrate({ connectionString: as('app'), schema, direction: 'down' }), 'it cannot change the tables')
   await t.rejects(migrate({ connectionString: as('app'), schema: 'elsewhere' }), 'nor make others')

@@ -51,6 +51,10 @@ void t.test('the columns are those of the design, each with a comment', async (t
   const { rows } = await pool.query(`
     SELECT attname AS name, format_type(atttypid, atttypmod) AS type, attnotnull AS required, col_description(attrelid, attnum) AS says
     FROM pg_attribute WHERE attrelid = 'sessions'::regclass AND attnum > 0`)
+  const { rows: silent } = await pool.query(`
+    SELECT attrelid::regclass, attname FROM pg_attribute
+    WHERE attrelid = ANY ('{refresh_tokens,revocations}'::regclass[]) AND attnum > 0 AND col_description(attrelid, attnum) IS NULL`)
+  t.same(silent, [])
   const instant = 'timestamp with time zone'
   t.same(Object.fromEntries(rows.map(({ name, type, required }) => [name, `${type}${required ? '' : ' null'}`])), {
     id: 'uuid',
@@ -140,7 +144,7 @@ void t.test('what is pending, what is newer than this code and what is missing a
   const { pool, connectionString } = await freshDatabase(t)
   const status = async (options = {}) => await migrationStatus(pool, tables(options), SESSION_MIGRATIONS)
   const empty = await status()
-  t.same([empty.pending, empty.newer, empty.missing.length], [ALL, [], 17])
+  t.same([empty.pending, empty.newer, empty.missing.length], [ALL, [], 34])
   await migrate({ connectionString })
   t.same(await status(), { pending: [], newer: [], missing: [] })
   await pool.query("INSERT INTO silverback_migrations (name, run_on) VALUES ('9999_future', now())")
@@ -159,12 +163,18 @@ void t.test('options of migrate that are wrong are refused by name', async (t) =
   await t.rejects(Reflect.apply(migrate, null, [{ connectionString, table: 'x' }]), { name: 'TypeError', message: /"table"/ })
 })
 
-void t.test('the file runs as it stands, by psql', async (t) => {
+void t.test('the files run as they stand, by psql', async (t) => {
   const { pool, connectionString } = await freshDatabase(t)
-  const up = (await readFile(FILE, 'utf8')).split('\n-- Down Migration')[0] ?? ''
+  const files = await Promise.all(ALL.map((name) => readFile(new URL(`${name}.sql`, FILE), 'utf8')))
+  const up = files.map((file) => file.split('\n-- Down Migration')[0] ?? '').join('\n')
   await pool.query('CREATE SCHEMA by_hand')
   await promisify(execFile)('psql', ['-v', 'ON_ERROR_STOP=1', '-q', '-d', connectionString, '-c', `SET search_path TO by_hand; ${up}`])
   t.ok((await inventory(pool)).includes('by_hand.sessions.secret_hash bytea NOT NULL'))
+  const store = new PostgresStore({ connectionString, schema: 'by_hand' })
+  const { id } = await store.create(newSession({ userId: 'ada' }))
+  await store.delete(id)
+  await store.close()
+  t.same((await pool.query('SELECT session_id FROM by_hand.revocations')).rows, [{ session_id: id }])
 })
 
 void t.test('an earlier expiry lowers the bucket, whoever writes it; a later one leaves it', async (t) => {

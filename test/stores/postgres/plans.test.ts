@@ -15,7 +15,7 @@ const BATCH = 128
 const BEFORE_ALL = { bucket: -2_147_483_648, id: '00000000-0000-0000-0000-000000000000' }
 const names = tables()
 const hash = freshHash()
-const renewal = { ...put({ a: 1 }), renew: { id: newId(), secretHash: hash, keep: ['a'] } }
+const renewal = { ...put({ a: 1 }), renew: { id: newId(), secretHash: hash, keep: ['a'], dropsTokens: true } }
 const replacing = { id: newId(), secretHash: hash, carry: {} }
 
 const STATEMENTS: readonly Statement[] = [
@@ -25,6 +25,7 @@ const STATEMENTS: readonly Statement[] = [
   sql.save(names, newId(), hash, put({ a: 1 }), null),
   sql.renew(names, newId(), hash, renewal, null),
   sql.create(names, newSession({ userId: 'ada', replaces: replacing }), null),
+  sql.evict(names, 'ada', newId(), 3),
   sql.remove(names, newId()),
   sql.block(names, newId(), 'why'),
   sql.unblock(names, newId()),

@@ -2,18 +2,28 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { SessionError, SessionValueError, StoreError } from '../core/errors.js'
 import { PROBLEM_TYPE, toProblem } from '../core/problem.js'
 import type { Problem } from '../core/problem.js'
+import { addVary } from '../session/http.js'
+import { TokenError } from '../tokens/errors.js'
 
-/** A refusal that a route decides: 400 `ERR_VALIDATION` naming the field, 422 for what is well-formed and cannot be done. */
+/**
+ * A refusal that a route, or a callback of the auth routes, decides: 400 `ERR_VALIDATION` naming the field, 422 for what
+ * is well-formed and cannot be done, 429 with `retry-after`.
+ */
 export class RequestError extends Error {
   readonly statusCode: number
   readonly code: string
+  /** The part of the request that is wrong. */
   readonly field: string | undefined
+  /** Set on the answer. */
+  readonly headers: Readonly<Record<string, string>>
   override get name (): string { return 'RequestError' }
-  constructor (statusCode: number, code: string, detail: string, field?: string) {
+  /** @param detail what a person is told: never anything secret, never what the request holds */
+  constructor (statusCode: number, code: string, detail: string, field?: string, headers: Readonly<Record<string, string>> = {}) {
     super(detail)
     this.statusCode = statusCode
     this.code = code
     this.field = field
+    this.headers = headers
   }
 }
 
@@ -35,31 +45,39 @@ const BODY_FAULTS: ReadonlySet<string> = new Set(['FST_ERR_CTP_INVALID_JSON_BODY
 
 /** A problem document, and the headers that go with it. */
 export interface Answer {
-  readonly problem: Problem & { readonly field?: string }
+  readonly problem: Problem
   readonly headers: Readonly<Record<string, string>>
 }
 
 /** What a client is told of whatever was thrown: nothing of a cause, a stack or a value. */
 export function toAnswer (error: unknown): Answer {
-  if (error instanceof RequestError) return answer(error.statusCode, error.code, error.message, error.field)
-  if (error instanceof SessionError) return { ...answer(error.statusCode, error.code, detailOf(error)), headers: error.headers }
+  if (error instanceof RequestError) {
+    const { statusCode, code, message, field, headers } = error
+    return { problem: toProblem(statusCode, code, message, { field }), headers }
+  }
+  if (error instanceof SessionError) {
+    const { statusCode, code, headers } = error
+    const oauthError = error instanceof TokenError ? error.oauthError ?? undefined : undefined
+    return { problem: toProblem(statusCode, code, detailOf(error), { error: oauthError }), headers }
+  }
   if (!(error instanceof Error)) return general(500)
   const { statusCode = 500, code, validation } = error as Partial<FastifyError> // what Fastify's own errors have
   const fault = validation?.[0]
   if (fault === undefined) return general(statusCode, code)
   const field = fieldOf(fault)
-  return answer(400, 'ERR_VALIDATION', `"${field}" ${fault.message ?? 'is not valid'}`, field)
+  return { problem: toProblem(400, 'ERR_VALIDATION', `"${field}" ${fault.message ?? 'is not valid'}`, { field }), headers: {} }
 }
 
 /** What a client is told by the status alone; anything that is no refusal of ours is a 500 without details. */
 export function general (status: number, code = ''): Answer {
   const known = GENERAL.get(status)
-  if (known === undefined) return status >= 400 && status < 500 ? answer(status, 'ERR_REQUEST', undefined) : answer(500, 'ERR_INTERNAL', undefined)
-  return answer(status, known.code, BODY_FAULTS.has(code) ? 'the body is not JSON that can be taken' : known.detail)
+  if (known !== undefined) return { problem: toProblem(status, known.code, BODY_FAULTS.has(code) ? 'the body is not JSON that can be taken' : known.detail), headers: {} }
+  return { problem: status >= 400 && status < 500 ? toProblem(status, 'ERR_REQUEST') : toProblem(500, 'ERR_INTERNAL'), headers: {} }
 }
 
 /** Answers with a problem document. */
-export function sendAnswer (reply: FastifyReply, { problem, headers }: Answer): FastifyReply {
+export function sendAnswer (reply: FastifyReply, { problem, headers: { vary, ...headers } }: Answer): FastifyReply {
+  for (const field of vary?.split(', ') ?? []) addVary(reply, field)
   return reply.code(problem.status).headers({ 'cache-control': 'no-store', ...headers }).type(PROBLEM_TYPE).send(JSON.stringify(problem))
 }
 
@@ -69,10 +87,6 @@ export function handleError (error: unknown, request: FastifyRequest, reply: Fas
   if (result.problem.status >= 500) request.log.error({ err: error }, 'the request failed')
   else request.log.debug({ err: error }, 'the request was refused')
   return sendAnswer(reply, result)
-}
-
-function answer (status: number, code: string, detail: string | undefined, field?: string): Answer {
-  return { problem: { ...toProblem(status, code, detail), ...(field !== undefined && { field }) }, headers: {} }
 }
 
 function detailOf (error: SessionError): string | undefined {

@@ -1,0 +1,57 @@
+import type { FastifyRequest } from 'fastify'
+import { rejectUnknown, show } from '../../core/options.js'
+import type { Claims } from '../../session/store.js'
+
+/** What a user signs in with. Both are text, of whatever form. */
+export interface Credentials {
+  readonly email: string
+  readonly password: string
+}
+
+/** A user who has proved who they are. */
+export interface AuthUser {
+  /** 1 to 256 characters without control characters. */
+  readonly id: string
+  /** Stand on the session row, and in access tokens. Default: none. */
+  readonly claims?: Claims
+  /** What answers tell as `user`. Default: what `findUser` resolves to. */
+  readonly profile?: object
+}
+
+/**
+ * Options of the auth routes. Callbacks refuse with a `RequestError` of their own status and code, such as 429 with
+ * `retry-after`; whatever else they throw is a 500 without details.
+ */
+export interface AuthRoutesOptions {
+  /** Checks a sign-in. `null`: 401, the same whatever was wrong; take the same time for it. The place to throttle. */
+  authenticate (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null>
+  /** Makes a user, who is signed in at once. `null`: 409 `ERR_USER_EXISTS`. Without it there is no `POST /register`. */
+  register? (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null>
+  /** Changes a password; `false`: the current one is not right. All other sessions of the user are ended then. Without it there is no `POST /password`. */
+  changePassword? (userId: string, passwords: { readonly current: string, readonly next: string }, request: FastifyRequest): Promise<boolean>
+  /** Whether this is the user's password. Without it there is no `POST /reauthenticate`. */
+  checkPassword? (userId: string, password: string, request: FastifyRequest): Promise<boolean>
+  /** What answers tell as `user`; `null`: there is no such user any more, 401. Default `{ id, isAdmin }`. */
+  findUser? (userId: string): Promise<object | null>
+  /**
+   * Asked once the session is stored: whether the sign-in still holds. `false` ends the session, and the sign-in fails. So
+   * a password that changed while the old one was checked, and a logout everywhere, miss no session.
+   */
+  confirmSignIn? (user: AuthUser, request: FastifyRequest): Promise<boolean>
+  /** Called before a refresh token is looked up; `null`: it is forged. The place to throttle: what throws leaves the token as it is. */
+  beforeRefresh? (sessionId: string | null, request: FastifyRequest): Promise<void> | void
+}
+
+const CALLBACKS = ['authenticate', 'register', 'changePassword', 'checkPassword', 'findUser', 'confirmSignIn', 'beforeRefresh'] as const satisfies readonly (keyof AuthRoutesOptions)[]
+/** Fastify's own. */
+const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
+
+/** @throws TypeError naming the option that is unknown, missing or no function */
+export function checkAuthOptions (given: AuthRoutesOptions): void {
+  rejectUnknown('authRoutes', given, [...CALLBACKS, ...OF_REGISTER])
+  for (const name of CALLBACKS) {
+    const callback: unknown = given[name]
+    if (callback === undefined && name !== 'authenticate') continue
+    if (typeof callback !== 'function') throw new TypeError(`"${name}" option must be a function; got ${show(callback)}`)
+  }
+}

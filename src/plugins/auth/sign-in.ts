@@ -1,0 +1,104 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { NoSessionError, SessionGoneError } from '../../core/errors.js'
+import { dropSetCookie } from '../../session/http.js'
+import { RequestError, invalid } from '../problems.js'
+import { sendTokens } from '../transport.js'
+import type { TokenBody } from '../transport.js'
+import { choiceIn, flagIn, textIn } from './body.js'
+import type { AuthUser, Credentials } from './options.js'
+import { withBody, wrongCredentials } from './parts.js'
+import type { AuthParts } from './parts.js'
+import { toEntry } from './session-entry.js'
+import type { SessionEntry } from './session-entry.js'
+
+const TRANSPORTS = ['body', 'cookie', 'hybrid', 'none'] as const
+
+/** How a user wants to be signed in. */
+interface Wish {
+  readonly transport: typeof TRANSPORTS[number]
+  /** `undefined`: as long as the manager's sessions live. */
+  readonly remember: boolean | undefined
+}
+
+interface SignedIn extends Partial<TokenBody> {
+  readonly user: object
+  readonly session: SessionEntry
+}
+
+/** Seconds that a session lives unseen which its user asked to be remembered: 30 days. */
+const REMEMBERED = 30 * 24 * 60 * 60
+const TEXT = { type: 'string', minLength: 1 }
+const CREDENTIALS = { email: TEXT, password: TEXT, transport: { enum: TRANSPORTS } }
+
+/** `POST /login`, and `POST /register` where users can be made. */
+export function signInRoutes (app: FastifyInstance, parts: AuthParts): void {
+  const { options } = parts
+  // a sign-in that failed leaves the browser as it was: one answer, whatever was wrong
+  const onSend = (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void => {
+    if (reply.statusCode >= 400) dropCookies(reply, parts)
+    done(null, payload)
+  }
+
+  app.post('/login', { ...withBody({ ...CREDENTIALS, remember: { type: 'boolean' } }, ['email', 'password']), onSend }, async (request, reply) => {
+    const wish = wishOf(request.body)
+    const user = await options.authenticate(credentialsOf(request.body), request)
+    if (user === null) throw wrongCredentials()
+    return await signIn(user, wish, { ...parts, request, reply })
+  })
+
+  if (options.register === undefined) return
+  app.post('/register', { ...withBody(CREDENTIALS, ['email', 'password']), onSend }, async (request, reply) => {
+    const wish = wishOf(request.body)
+    const user = await options.register?.(credentialsOf(request.body), request) ?? null
+    if (user === null) throw new RequestError(409, 'ERR_USER_EXISTS', 'there is a user with this e-mail address', 'email')
+    const answer = await signIn(user, wish, { ...parts, request, reply })
+    reply.code(201)
+    return answer
+  })
+}
+
+/** What a proxy, or a client that is refused, has no use for. */
+export function dropCookies (reply: FastifyReply, { manager, cookies }: AuthParts): void {
+  for (const name of [manager.options.cookieName, cookies.accessName, cookies.refreshName]) dropSetCookie(reply, name)
+}
+
+/** Begins a session of this user, always a new one, and a lineage unless the transport is `none`. */
+async function signIn (user: AuthUser, wish: Wish, { options, tokens, manager, cookies, request, reply }: AuthParts & { request: FastifyRequest, reply: FastifyReply }): Promise<SignedIn> {
+  const session = manager.opened(request)
+  if (session === null) throw new NoSessionError()
+  const profile = await profileOf(user, options)
+  session.setUserId(user.id, user.claims)
+  if (wish.remember !== undefined) session.options({ maxAge: wish.remember ? REMEMBERED : null })
+  await session.save()
+  try {
+    if (await options.confirmSignIn?.(user, request) === false) throw wrongCredentials()
+    cookies.clear(request, reply) // of another sign-in: they would contradict this one
+    const { transport } = wish
+    const body = transport === 'none' ? {} : sendTokens(reply, await tokens.issue(request, { noEvidence: transport === 'hybrid' }), transport, cookies)
+    const { record } = session
+    if (record === null) throw new SessionGoneError()
+    return { user: profile, session: toEntry(record, record.id), ...body }
+  } catch (error) {
+    await session.destroy().catch((err: unknown) => { request.log.warn({ err, sessionId: session.id }, 'the session of a sign-in that failed could not be ended; nobody has its cookie') })
+    throw error
+  }
+}
+
+async function profileOf ({ id, claims, profile }: AuthUser, { findUser }: AuthParts['options']): Promise<object> {
+  if (profile !== undefined) return profile
+  if (findUser === undefined) return { id, isAdmin: claims?.isAdmin === true }
+  const found = await findUser(id)
+  if (found === null) throw wrongCredentials()
+  return found
+}
+
+function credentialsOf (body: unknown): Credentials {
+  return { email: textIn(body, 'email'), password: textIn(body, 'password') }
+}
+
+function wishOf (body: unknown): Wish {
+  const transport = choiceIn(body, 'transport', TRANSPORTS) ?? 'body'
+  const remember = flagIn(body, 'remember')
+  if (remember !== undefined && transport !== 'none') throw invalid('remember', 'goes with the transport "none" alone')
+  return { transport, remember }
+}

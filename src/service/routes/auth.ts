@@ -1,0 +1,40 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { authRoutes } from '../../plugins/auth-routes.js'
+import { LIMITS } from '../throttle/limits.js'
+import { limitRotations } from '../throttle/rotations.js'
+import type { Throttle } from '../throttle/throttle.js'
+import type { Accounts } from '../users/accounts.js'
+import type { UserStore } from '../users/user-store.js'
+
+export interface AuthParts {
+  readonly accounts: Accounts
+  readonly users: UserStore
+  readonly throttle: Throttle
+  /** As the tokens have it; `undefined`: the default. */
+  readonly minGenerationAge: number | undefined
+}
+
+/** The auth routes with the users of the service, their limits, and the cookie of known devices. */
+export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { accounts, users, throttle, minGenerationAge }) => {
+  const { authenticate, register, changePassword, checkPassword, findUser, confirmSignIn } = accounts
+  const rotations = limitRotations(throttle, app.tokens, minGenerationAge)
+  app.addHook('onClose', async () => { rotations.close() })
+
+  app.addHook('preHandler', async (request) => {
+    // before the sessions end: sign-ins whose password was checked before end themselves
+    if (request.routeOptions.url === `${app.prefix}/logout-all` && request.auth !== null) await users.moveStamp(request.auth.userId)
+  })
+  app.addHook('onSend', async (request, reply) => { accounts.rememberDevice(request, reply) })
+  await app.register(authRoutes, {
+    authenticate,
+    register,
+    changePassword,
+    checkPassword,
+    findUser,
+    confirmSignIn,
+    beforeRefresh: async (sessionId, request) => {
+      await throttle.reserve(throttle.from(LIMITS.refresh, request.ip))
+      if (sessionId !== null) await rotations.check(sessionId)
+    }
+  })
+}

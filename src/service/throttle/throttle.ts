@@ -1,0 +1,116 @@
+import { createHmac } from 'node:crypto'
+import { deriveKey } from '../../core/keys.js'
+import { RequestError } from '../../plugins/problems.js'
+import { setTimeouts } from '../../stores/postgres/bulk-statements.js'
+import type { Database } from '../../stores/postgres/query.js'
+import { TABLES } from '../database/tables.js'
+import { wide } from './limits.js'
+import type { Limit } from './limits.js'
+import { networkOf } from './network.js'
+import { cleanUp, look, reserve, settle } from './statements.js'
+import type { Counted } from './statements.js'
+
+/** Something that is counted: a name, a network, a session. */
+export interface Attempt {
+  readonly limit: Limit
+  readonly of: string
+}
+
+/** An attempt that was counted before it is known how it ends. */
+export interface Reservation {
+  /** It was none: takes it back, and where `reset` names its limit all earlier ones. @throws StoreError */
+  giveBack (reset?: readonly Limit[]): Promise<void>
+}
+
+export interface ThrottleOptions {
+  readonly database: Database
+  /** Of which the key of the HMACs is derived: rows hold neither names nor addresses. */
+  readonly key: Uint8Array
+  /** `false`: everything is allowed, and nothing is counted. Default `true`. */
+  readonly isOn?: boolean
+  /** Whether what comes from this machine itself is not counted by address. Default `false`. */
+  readonly exemptsLoopback?: boolean
+}
+
+/** More rows than this many attempts of a day are not kept. */
+const MOST_ROWS = 1_000_000
+const CLEANUP_MS = 20_000
+const STATEMENT_MS = 15_000
+
+/** Counts attempts in the database, for all nodes together. */
+export class Throttle {
+  readonly #database: Database
+  readonly #key: Buffer
+  readonly #isOn: boolean
+  readonly #exemptsLoopback: boolean
+
+  constructor ({ database, key, isOn = true, exemptsLoopback = false }: ThrottleOptions) {
+    this.#database = database
+    this.#key = deriveKey(key, 'throttle', '')
+    this.#isOn = isOn
+    this.#exemptsLoopback = exemptsLoopback
+  }
+
+  /** The attempts that count against a network: none where it is exempt. */
+  from (limit: Limit, ip: string): readonly Attempt[] {
+    const network = networkOf(ip)
+    if (network.isLoopback && this.#exemptsLoopback) return []
+    return [{ limit, of: network.narrow }, ...(network.wide === null ? [] : [{ limit: wide(limit), of: network.wide }])]
+  }
+
+  /** The attempts that count against a name together with a network: none where that is exempt. */
+  pair (limit: Limit, name: string, ip: string): readonly Attempt[] {
+    const network = networkOf(ip)
+    return network.isLoopback && this.#exemptsLoopback ? [] : [{ limit, of: `${network.narrow}\n${name}` }]
+  }
+
+  /**
+   * Counts an attempt under every one, or, when one of them refuses, under none.
+   *
+   * @throws RequestError 429 `ERR_THROTTLED` with `Retry-After`, whichever refused
+   * @throws StoreError: what cannot be counted is not allowed
+   */
+  async reserve (attempts: readonly Attempt[]): Promise<Reservation> {
+    if (!this.#isOn || attempts.length === 0) return { giveBack: async () => {} }
+    const counted = attempts.map(({ limit, of }): Counted => ({ limit, key: this.#keyOf(limit.name, of) }))
+    const rows = await this.#database.write(reserve(counted))
+    const refused = rows.filter((row) => row['granted'] !== 't')
+    if (refused.length > 0) {
+      const granted = rows.filter((row) => row['granted'] === 't').map((row) => Buffer.from(String(row['key']), 'hex'))
+      if (granted.length > 0) await this.#database.write(settle(granted, []))
+      throw throttled(Math.max(...refused.map((row) => Number(row['wait'] ?? 0))))
+    }
+    return {
+      giveBack: async (reset = []) => {
+        const isReset = ({ limit }: Counted): boolean => reset.includes(limit)
+        await this.#database.write(settle(counted.filter((one) => !isReset(one)).map(({ key }) => key), counted.filter(isReset).map(({ key }) => key)))
+      }
+    }
+  }
+
+  /** Refuses as `reserve` does, and counts nothing: for what is counted once it has happened. @throws RequestError 429; StoreError */
+  async refuse ({ limit, of }: Attempt): Promise<void> {
+    if (!this.#isOn) return
+    const [row] = await this.#database.read(look(this.#keyOf(limit.name, of)))
+    if (row !== undefined) throw throttled(Number(row['wait'] ?? 0))
+  }
+
+  /** Removes what has expired. @throws StoreError */
+  async cleanup (signal?: AbortSignal): Promise<void> {
+    if (!this.#isOn) return
+    await this.#database.transaction('cleanUpThrottle', async (send) => {
+      await send(setTimeouts(TABLES, STATEMENT_MS))
+      await send(cleanUp(MOST_ROWS))
+    }, { budgetMs: CLEANUP_MS, signal })
+  }
+
+  #keyOf (name: string, of: string): Buffer {
+    return createHmac('sha256', this.#key).update(`${name}\n${of}`).digest()
+  }
+}
+
+/** One answer for every cause. */
+function throttled (seconds: number): RequestError {
+  const wait = String(Math.max(1, Math.ceil(seconds)))
+  return new RequestError(429, 'ERR_THROTTLED', 'too many attempts; try again later', undefined, { 'retry-after': wait })
+}

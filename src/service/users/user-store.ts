@@ -1,0 +1,98 @@
+import type { Database } from '../../stores/postgres/query.js'
+import type { Row } from '../../stores/postgres/rows.js'
+import type { Statement } from '../../stores/postgres/statement.js'
+import type { NewUser } from './statements.js'
+import * as statements from './statements.js'
+
+/** A user, as the user and administrators see them. */
+export interface User {
+  readonly id: string
+  readonly email: string
+  readonly isAdmin: boolean
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** A user with what a sign-in needs to know. Never leaves the service. */
+export interface Account {
+  readonly user: User
+  readonly emailKey: string
+  readonly passwordHash: string
+  readonly isDisabled: boolean
+  /** Another one whenever the sessions of before must end. */
+  readonly stamp: string
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
+
+/** Users in PostgreSQL. An id that is no UUID is nobody's. Every method rejects with StoreError when the database fails. */
+export class UserStore {
+  readonly #database: Database
+
+  constructor (database: Database) {
+    this.#database = database
+  }
+
+  /** `null`: the address is taken. */
+  async add (user: NewUser): Promise<Account | null> {
+    return toAccount(await this.#database.write(statements.addUser(user)))
+  }
+
+  async find (emailKey: string): Promise<Account | null> {
+    return toAccount(await this.#database.read(statements.findUser(emailKey)))
+  }
+
+  async get (id: string): Promise<Account | null> {
+    return UUID.test(id) ? toAccount(await this.#database.read(statements.getUser(id))) : null
+  }
+
+  /** The same password under other parameters. Resolves to whether the hash was `from`. */
+  async rehash (id: string, from: string, to: string): Promise<boolean> {
+    return await this.#change(id, statements.rehash(id, from, to))
+  }
+
+  /** Resolves to whether the hash was `from`; sign-ins that were checked against it do not hold from then on. */
+  async changePassword (id: string, from: string, to: string): Promise<boolean> {
+    return await this.#change(id, statements.changePassword(id, from, to))
+  }
+
+  /** Sign-ins whose password was checked before do not hold from then on. Resolves to whether there is such a user. */
+  async moveStamp (id: string): Promise<boolean> {
+    return await this.#change(id, statements.moveStamp(id))
+  }
+
+  /** As `moveStamp`, and the user cannot sign in until they are enabled. */
+  async disable (id: string): Promise<boolean> {
+    return await this.#change(id, statements.disableUser(id))
+  }
+
+  async enable (id: string): Promise<boolean> {
+    return await this.#change(id, statements.enableUser(id))
+  }
+
+  /** Whether the user is there, may sign in, and nothing has moved the stamp. */
+  async holds ({ user, stamp }: Account): Promise<boolean> {
+    return (await this.#database.read(statements.userHolds(user.id, stamp))).length === 1
+  }
+
+  async #change (id: string, statement: Statement): Promise<boolean> {
+    return UUID.test(id) && (await this.#database.write(statement)).length === 1
+  }
+}
+
+function toAccount ([row]: readonly Row[]): Account | null {
+  if (row === undefined) return null
+  return {
+    user: {
+      id: String(row['id']),
+      email: String(row['email']),
+      isAdmin: row['is_admin'] === 't',
+      createdAt: new Date(Number(row['created_at'])),
+      updatedAt: new Date(Number(row['updated_at']))
+    },
+    emailKey: String(row['email_key']),
+    passwordHash: String(row['password_hash']),
+    isDisabled: row['disabled'] === 't',
+    stamp: String(row['stamp'])
+  }
+}

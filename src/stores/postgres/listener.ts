@@ -1,0 +1,67 @@
+import { Socket } from 'node:net'
+import pg from 'pg'
+import { quoted } from './names.js'
+import { AS_TEXT } from './query.js'
+import type { Row } from './rows.js'
+import type { Statement } from './statement.js'
+
+/** A server that is silent is not waited for longer. */
+const FAREWELL_MS = 300
+
+/** What a listener tells its owner. */
+export interface ListenerEvents {
+  readonly onNotification: (channel: string, payload: string) => void
+  /** The connection is of no more use. Said once, unless the owner has ended it. */
+  readonly onLost: () => void
+}
+
+/** One direct connection for LISTEN. It does not keep the process alive. */
+export class Listener {
+  readonly #client: pg.Client
+  readonly #socket = new Socket()
+  #isOver = false
+
+  constructor (config: pg.ClientConfig, { onNotification, onLost }: ListenerEvents) {
+    this.#socket.unref()
+    this.#client = new pg.Client({ ...config, keepAlive: true, application_name: 'silverback revocations', stream: () => this.#socket })
+    const lost = (): void => {
+      if (this.#isOver) return
+      this.destroy()
+      onLost()
+    }
+    this.#client.on('error', lost)
+    this.#client.on('end', lost)
+    this.#client.on('notification', ({ channel, payload = '' }) => { if (!this.#isOver) onNotification(channel, payload) })
+  }
+
+  /** The server's process as it was named at login. A pooler names none, or another than the one that serves a statement. */
+  get processId (): string {
+    return String(Reflect.get(this.#client, 'processID'))
+  }
+
+  async connect (): Promise<void> {
+    await this.#client.connect()
+  }
+
+  async listen (...channels: string[]): Promise<void> {
+    await this.#client.query(channels.map((channel) => `LISTEN ${quoted(channel)}`).join('; '))
+  }
+
+  /** Never prepared: each is sent seldom. */
+  async send ({ text, values }: Statement): Promise<Row[]> {
+    return (await this.#client.query<Row>({ text, values: [...values], types: AS_TEXT })).rows
+  }
+
+  /** Takes leave of the server, and waits for nothing. */
+  end (): void {
+    this.#isOver = true
+    this.#client.end().catch(() => { /* it is gone: that is what was wanted */ })
+    setTimeout(() => { this.#socket.destroy() }, FAREWELL_MS).unref()
+  }
+
+  /** Drops the connection as it is. */
+  destroy (): void {
+    this.#isOver = true
+    this.#socket.destroy()
+  }
+}

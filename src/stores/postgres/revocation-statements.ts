@@ -1,0 +1,37 @@
+/** The statements on revocations. Triggers write them: see `migrations`. */
+
+import type { Tables } from './names.js'
+import { type Statement, template } from './statement.js'
+
+const LIST = template('listRevocations', (tables) => `
+  SELECT v.session_id AS session, v.kind, v.reason,
+    floor(extract(epoch FROM v.at) * 1000) AS at, floor(extract(epoch FROM v.until) * 1000) AS until
+  FROM ${tables.revocations} AS v
+  WHERE v.until > now()`)
+
+/** All that is in force, in any order. */
+export const listRevocations = (tables: Tables): Statement => LIST(tables, [])
+
+const BEAT = template('heartbeat', () => `
+  SELECT pg_notify($1::text, ''), floor(extract(epoch FROM clock_timestamp()) * 1000) AS at, pg_backend_pid() AS pid`)
+
+/** Announces nothing on a channel of the caller's own. One row: the instant, in milliseconds, and whose process this is. */
+export const heartbeat = (tables: Tables, channel: string): Statement => BEAT(tables, [channel])
+
+const CLEAN_UP = template('cleanUpRevocations', (tables) => `
+  WITH leader AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('${tables.lockKey}cleanup', 0)) AS leads
+  ), due AS MATERIALIZED (
+    SELECT v.ctid AS place
+    FROM ${tables.revocations} AS v
+    WHERE (SELECT leads FROM leader) AND v.until <= now()
+    ORDER BY v.until
+    LIMIT $1::integer
+    FOR UPDATE SKIP LOCKED
+  ), removed AS (
+    DELETE FROM ${tables.revocations} AS v WHERE v.ctid = ANY (ARRAY(SELECT d.place FROM due AS d))
+  )
+  SELECT (SELECT leads FROM leader) AS leads, (SELECT count(*) FROM due) AS met`)
+
+/** Removes what is in force no more. One row: whether this was the one cleaner, and how many it met. */
+export const cleanUpRevocations = (tables: Tables, limit: number): Statement => CLEAN_UP(tables, [limit])

@@ -1,0 +1,172 @@
+/**
+ * Every statement on refresh tokens. Text and parameters stand side by side.
+ *
+ * The row of the session is locked first, and that of the lineage from it. Only then is the instant taken by which all is
+ * judged, on the rows as they are then; the updates that follow join by id alone.
+ *
+ * @module
+ */
+
+import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
+import type { AccessFacts, NewLineage } from '../../tokens/store.js'
+import type { Tables } from './names.js'
+import { columns } from './rows.js'
+import { type Statement, template } from './statement.js'
+
+/** An access token that is issued now says an instant after the last revocation, within the same millisecond too. */
+const issuedAt = (tables: Tables, id: string, at: string): string => `GREATEST(${at}, ${lastOf(tables, id)} + interval '1 millisecond')`
+
+/** When tokens of the session were last revoked. Lookup by primary key. */
+const lastOf = (tables: Tables, id: string): string => `(SELECT max(v.at) FROM ${tables.revocations} AS v WHERE v.session_id = ${id})`
+
+const CREATE = template('createRefreshToken', (tables) => `
+  WITH s AS MATERIALIZED (
+    SELECT t.id
+    FROM ${tables.sessions} AS t
+    WHERE t.id = $1::uuid AND t.user_id = $2::text AND t.expires_at > clock_timestamp() AND t.blocked_at IS NULL
+    FOR NO KEY UPDATE
+  ), m AS MATERIALIZED (
+    SELECT s.id, clock_timestamp() AS at, ${issuedAt(tables, 's.id', 'clock_timestamp()')} AS issued_at FROM s
+  ), i AS (
+    INSERT INTO ${tables.refreshTokens} (session_id, user_id, token_hash, created_at, updated_at, delivered_at)
+    SELECT m.id, $2::text, $3::bytea, m.at, m.at, m.at FROM m
+    ON CONFLICT (session_id) DO NOTHING
+    RETURNING session_id
+  ), u AS (
+    UPDATE ${tables.sessions} AS t
+    SET max_age = ceil($4::float8)::integer,
+      expires_at = LEAST(m.at + $4::float8 * interval '1 second', t.created_at + $5::float8 * interval '1 second'),
+      absolute_expires_at = t.created_at + $5::float8 * interval '1 second', last_seen_at = m.at
+    FROM i JOIN m ON m.id = i.session_id
+    WHERE t.id = i.session_id
+    RETURNING ${columns('t', 'm.issued_at')}
+  )
+  SELECT u.id IS NULL AS taken, u.* FROM m LEFT JOIN u ON true`)
+
+/** Begins a lineage, and gives the session its times. One row: the session, or that it has a lineage; none: not live, or another user's. */
+export const createRefreshToken = (tables: Tables, { sessionId, userId, tokenHash, idleSeconds, absoluteSeconds }: NewLineage): Statement =>
+  CREATE(tables, [sessionId, userId, tokenHash, idleSeconds, absoluteSeconds])
+
+/**
+ * `decide` of `tokens/rotation.ts` in SQL, in its order. `j` is the session joined with its lineage; `$2` to `$7` are those
+ * of `presented`.
+ */
+const FOUND = `CASE
+      WHEN j.revoked_at IS NOT NULL THEN 'REVOKED'
+      WHEN j.expires_at <= j.at THEN 'EXPIRED'
+      WHEN j.blocked_at IS NOT NULL THEN 'BLOCKED'
+      WHEN j.user_id IS DISTINCT FROM j.session_user_id OR j.user_id <> $5::text THEN 'WRONG_USER'
+      WHEN j.behind = 0 AND j.token_hash = $3::bytea
+        THEN CASE WHEN j.at - j.delivered_at >= $6::float8 * interval '1 second' THEN 'ROTATE' ELSE 'EARLY' END
+      WHEN j.behind = 1 AND j.previous_hash = $3::bytea AND j.confirmed_at IS NULL
+        THEN CASE WHEN j.token_hash = $4::bytea THEN 'REPLAY' ELSE 'MISMATCH' END
+      WHEN j.behind = 1 AND j.at - j.confirmed_at > $7::float8 * interval '1 second' THEN 'REUSE'
+      WHEN j.behind = 1 AND j.previous_hash = $3::bytea THEN 'STRAGGLER'
+      WHEN j.behind >= 2 THEN 'REUSE'
+      WHEN j.behind < 0 THEN 'AHEAD'
+      ELSE 'MISMATCH' END`
+
+/** Parameters from `$1` on. */
+const presented = (token: PresentedToken, rules: RotationRules): unknown[] => [
+  token.sessionId, token.generation, token.hash, token.successorHash, token.requestUserId, rules.minGenerationAge, rules.stragglerWindow
+]
+
+const LINEAGE = 'r.user_id, r.generation - $2::bigint AS behind, r.generation, r.token_hash, r.previous_hash, r.delivered_at, r.confirmed_at, r.replays, r.revoked_at'
+const SESSION = 's.id, s.user_id AS session_user_id, s.claims, s.authenticated_at, s.expires_at, s.absolute_expires_at, s.max_age, s.blocked_at'
+
+/** What `toRotation` reads. */
+const facts = (issuedAt: string): string => `
+    d.found, d.id AS session_id, d.user_id, d.claims::text AS claims, extract(epoch FROM d.authenticated_at) AS authenticated_at,
+    extract(epoch FROM d.expires_at) AS expires_at, extract(epoch FROM d.absolute_expires_at) AS absolute_expires_at,
+    d.generation, extract(epoch FROM d.delivered_at) AS delivered_at, extract(epoch FROM ${issuedAt}) AS at`
+
+// `s` locks, `l` locks, `j` takes the instant, `d` decides, `c` says how the lineage is then: `advance`.
+const ROTATE = template('rotateRefreshToken', (tables) => `
+  WITH s AS MATERIALIZED (
+    SELECT ${SESSION} FROM ${tables.sessions} AS s WHERE s.id = $1::uuid FOR NO KEY UPDATE
+  ), l AS MATERIALIZED (
+    SELECT s.*, ${LINEAGE}
+    FROM s CROSS JOIN LATERAL (SELECT r.* FROM ${tables.refreshTokens} AS r WHERE r.session_id = s.id FOR NO KEY UPDATE) AS r
+  ), j AS MATERIALIZED (
+    SELECT l.*, clock_timestamp() AS at FROM l
+  ), d AS MATERIALIZED (
+    SELECT j.*, ${FOUND} AS found FROM j
+  ), c AS MATERIALIZED (
+    SELECT d.id, d.found, d.at, d.user_id, d.claims, d.authenticated_at, d.absolute_expires_at,
+      CASE d.found WHEN 'ROTATE' THEN LEAST(coalesce(d.at + d.max_age * interval '1 second', d.expires_at), d.absolute_expires_at)
+        ELSE d.expires_at END AS expires_at,
+      CASE d.found WHEN 'ROTATE' THEN d.generation + 1 WHEN 'AHEAD' THEN $2::bigint ELSE d.generation END AS generation,
+      CASE d.found WHEN 'ROTATE' THEN $4::bytea WHEN 'AHEAD' THEN $3::bytea ELSE d.token_hash END AS token_hash,
+      CASE d.found WHEN 'ROTATE' THEN d.token_hash WHEN 'AHEAD' THEN NULL ELSE d.previous_hash END AS previous_hash,
+      CASE WHEN d.found IN ('ROTATE', 'REPLAY', 'AHEAD') THEN d.at ELSE d.delivered_at END AS delivered_at,
+      CASE d.found WHEN 'ROTATE' THEN NULL WHEN 'AHEAD' THEN d.at WHEN 'EARLY' THEN coalesce(d.confirmed_at, d.at) ELSE d.confirmed_at END AS confirmed_at,
+      CASE WHEN d.found IN ('ROTATE', 'AHEAD') THEN 0 WHEN d.found = 'REPLAY' THEN d.replays + 1 ELSE d.replays END AS replays,
+      d.found IN ('ROTATE', 'REPLAY', 'AHEAD') OR (d.found = 'EARLY' AND d.confirmed_at IS NULL) AS changed
+    FROM d
+  ), moved AS (
+    UPDATE ${tables.refreshTokens} AS r
+    SET generation = c.generation, token_hash = c.token_hash, previous_hash = c.previous_hash, delivered_at = c.delivered_at,
+      confirmed_at = c.confirmed_at, replays = c.replays, updated_at = c.at
+    FROM c
+    WHERE r.session_id = c.id AND c.changed
+  ), slid AS (
+    UPDATE ${tables.sessions} AS t SET expires_at = c.expires_at, last_seen_at = c.at FROM c WHERE t.id = c.id AND c.found = 'ROTATE'
+  ), blocked AS (
+    UPDATE ${tables.sessions} AS t SET blocked_at = c.at, blocked_reason = 'refresh_reuse' FROM c WHERE t.id = c.id AND c.found = 'REUSE'
+  )
+  SELECT ${facts(issuedAt(tables, 'd.id', 'd.at'))} FROM c AS d`)
+
+/** Judges a presented token and does what the case changes. One row, or none: there is no lineage. */
+export const rotateRefreshToken = (tables: Tables, token: PresentedToken, rules: RotationRules): Statement => ROTATE(tables, presented(token, rules))
+
+const INSPECT = template('getUserFromRefreshToken', (tables) => `
+  WITH j AS MATERIALIZED (
+    SELECT ${SESSION}, ${LINEAGE}, clock_timestamp() AS at
+    FROM ${tables.sessions} AS s JOIN ${tables.refreshTokens} AS r ON r.session_id = s.id
+    WHERE s.id = $1::uuid
+  ), d AS MATERIALIZED (
+    SELECT j.*, ${FOUND} AS found FROM j
+  )
+  SELECT ${facts('d.at')} FROM d`)
+
+/** Judges a presented token, locks nothing and changes nothing. One row, or none: there is no lineage. */
+export const getUserFromRefreshToken = (tables: Tables, token: PresentedToken, rules: RotationRules): Statement => INSPECT(tables, presented(token, rules))
+
+const REVOKE = template('revokeRefreshToken', (tables) => `
+  WITH s AS MATERIALIZED (
+    SELECT t.id, t.expires_at FROM ${tables.sessions} AS t WHERE t.id = $1::uuid FOR NO KEY UPDATE
+  ), m AS MATERIALIZED (
+    SELECT s.id, s.expires_at, clock_timestamp() AS at FROM s
+  ), ended AS (
+    UPDATE ${tables.refreshTokens} AS r
+    SET revoked_at = coalesce(r.revoked_at, m.at), updated_at = m.at,
+      revoked_reason = CASE WHEN r.revoked_at IS NULL THEN $2::text ELSE r.revoked_reason END
+    FROM m
+    WHERE r.session_id = m.id AND m.expires_at > m.at
+  ), expired AS (
+    UPDATE ${tables.sessions} AS t
+    SET expires_at = m.at, "values" = '{}', version = t.version + 1
+    FROM m
+    WHERE t.id = m.id AND m.expires_at > m.at
+  )
+  SELECT m.expires_at > m.at AS live FROM m`)
+
+/** Expires a session, empties its values, and revokes its lineage. One row if there is a session, and whether it had not expired. */
+export const revokeRefreshToken = (tables: Tables, sessionId: string, reason: string): Statement => REVOKE(tables, [sessionId, reason])
+
+const CONFIRM = template('confirmRefreshToken', (tables) => `
+  UPDATE ${tables.refreshTokens} AS r
+  SET confirmed_at = clock_timestamp(), updated_at = clock_timestamp()
+  WHERE r.session_id = $1::uuid AND r.generation = $2::bigint AND r.confirmed_at IS NULL`)
+
+/** Notes that the newest token has arrived. Locks the lineage alone, and waits for nothing after that. */
+export const confirmRefreshToken = (tables: Tables, sessionId: string, generation: number): Statement => CONFIRM(tables, [sessionId, generation])
+
+const IS_VALID = template('isAccessValid', (tables) => `
+  SELECT t.id
+  FROM ${tables.sessions} AS t
+  WHERE t.id = $1::uuid AND t.user_id = $2::text AND t.expires_at > now() AND t.blocked_at IS NULL
+    AND coalesce(GREATEST(${lastOf(tables, '$1::uuid')}, ${lastOf(tables, "'00000000-0000-0000-0000-000000000000'")}) < to_timestamp($3::float8 / 1000), true)`)
+
+/** One row if the session is live and the user's, and nothing was revoked since. */
+export const isAccessValid = (tables: Tables, { sessionId, userId, issuedAt }: AccessFacts): Statement => IS_VALID(tables, [sessionId, userId, issuedAt])

@@ -1,0 +1,129 @@
+import type pg from 'pg'
+import type { SessionRecord } from '../../session/store.js'
+import type { RevocationSink } from '../../tokens/revocations.js'
+import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
+import type { AccessFacts, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
+import { checkUrl, connect, type PostgresStoreOptions } from './connect.js'
+import { DatabaseClock } from './database-clock.js'
+import { type Tables, tables } from './names.js'
+import { Database } from './query.js'
+import { RevocationFeed } from './revocation-feed.js'
+import { type Row, toRecord } from './rows.js'
+import type { Statement } from './statement.js'
+import { toRotation } from './token-rows.js'
+import * as sql from './token-statements.js'
+
+/** As PostgreSQL writes them. No session has another id. */
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
+  /**
+   * A direct connection, for LISTEN, where the other leads through a pooler in transaction mode. Without one there each
+   * access token is looked up in the database. Default: connects as `pool` or `connectionString` says.
+   */
+  readonly listenConnectionString?: string | undefined
+}
+
+/**
+ * Lineages of refresh tokens in PostgreSQL, beside the sessions of a `PostgresStore` with the same `schema` and `tableName`.
+ *
+ * One statement a method. The tables must exist: see `migrate`.
+ */
+export class PostgresTokenStore implements TokenStore {
+  readonly #database: Database
+  readonly #tables: Tables
+  readonly #clock = new DatabaseClock()
+  /** `null`: there is no direct connection. */
+  readonly #listenConfig: pg.ClientConfig | null
+  readonly #release: () => Promise<void>
+  readonly #feeds = new Set<RevocationFeed>()
+  #closed: Promise<void> | undefined
+
+  /** Connects with the first call, not before. @throws TypeError naming the option that is wrong */
+  constructor (options: PostgresTokenStoreOptions) {
+    const { pool, release, named } = connect('PostgresTokenStore', options, ['listenConnectionString'])
+    this.#listenConfig = listenConfig(options)
+    this.#release = release
+    this.#database = new Database({ pool, named })
+    this.#tables = tables(options)
+  }
+
+  async createRefreshToken (lineage: NewLineage): Promise<SessionRecord | 'taken' | null> {
+    if (!ID.test(lineage.sessionId)) return null
+    const [row] = await this.#database.write(sql.createRefreshToken(this.#tables, lineage))
+    if (row === undefined) return null
+    return row['taken'] === 't' ? 'taken' : toRecord(row)
+  }
+
+  async rotateRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation> {
+    return await this.#judge(token, sql.rotateRefreshToken(this.#tables, token, rules), (statement) => this.#database.write(statement))
+  }
+
+  async revokeRefreshToken (sessionId: string, reason: string): Promise<boolean> {
+    if (!ID.test(sessionId)) return false
+    const [row] = await this.#database.write(sql.revokeRefreshToken(this.#tables, sessionId, reason))
+    return row?.['live'] === 't'
+  }
+
+  async getUserFromRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation> {
+    return await this.#judge(token, sql.getUserFromRefreshToken(this.#tables, token, rules), (statement) => this.#database.read(statement))
+  }
+
+  async confirmRefreshToken (sessionId: string, generation: number): Promise<void> {
+    if (ID.test(sessionId)) await this.#database.write(sql.confirmRefreshToken(this.#tables, sessionId, generation))
+  }
+
+  async isAccessValid (access: AccessFacts): Promise<boolean> {
+    return ID.test(access.sessionId) && (await this.#database.read(sql.isAccessValid(this.#tables, access))).length > 0
+  }
+
+  /** Without a direct connection the sink is told at once that the watch is broken, and nothing after that. */
+  watchRevocations (sink: RevocationSink): RevocationWatch {
+    if (this.#listenConfig === null || this.#closed !== undefined) {
+      sink.broken()
+      return { close: async () => {} }
+    }
+    const feed = new RevocationFeed({ config: this.#listenConfig, tables: this.#tables, sink, clock: this.#clock })
+    this.#feeds.add(feed)
+    return {
+      close: async () => {
+        this.#feeds.delete(feed)
+        await feed.close()
+      }
+    }
+  }
+
+  /** Learned from every heartbeat of a watch and every rotation; before the first it is the machine's. */
+  now (): number {
+    return this.#clock.now()
+  }
+
+  /** Ends its watches, lets what is under way finish, then ends the store's own pool; at most some seconds, whatever the server does. Idempotent. */
+  close (): Promise<void> {
+    this.#closed ??= Promise.all([...this.#feeds].map((feed) => feed.close())).then(this.#release)
+    return this.#closed
+  }
+
+  /** No row: there is no lineage. One that began after the statement did has given nobody a token yet. */
+  async #judge (token: PresentedToken, statement: Statement, send: (statement: Statement) => Promise<Row[]>): Promise<Rotation> {
+    if (!ID.test(token.sessionId)) return { found: 'REVOKED', facts: null }
+    const askedAt = performance.now()
+    const [row] = await send(statement)
+    if (row === undefined) return { found: 'REVOKED', facts: null }
+    const rotation = toRotation(row)
+    if (rotation.facts !== null) this.#clock.learn(rotation.facts.at, askedAt)
+    return rotation
+  }
+}
+
+/** @throws TypeError naming the option that is wrong */
+function listenConfig ({ pool, connectionString, pooler, listenConnectionString }: PostgresTokenStoreOptions): pg.ClientConfig | null {
+  if (listenConnectionString !== undefined) {
+    if (typeof listenConnectionString !== 'string' || listenConnectionString === '') throw new TypeError('"listenConnectionString" option must be a connection string')
+    checkUrl('listenConnectionString', listenConnectionString)
+    return { connectionString: listenConnectionString }
+  }
+  if (pooler !== undefined) return null
+  // A pool hides its password from those who list its options.
+  return pool === undefined ? { connectionString } : { ...pool.options, password: pool.options.password }
+}

@@ -1,0 +1,17 @@
+import t from 'tap'
+import { deviceOf } from '../../src/plugins/device.js'
+
+t.test('a device is called by its browser and system, as far as its user agent tells', async (t) => {
+  const table: [string | null, string | null][] = [
+    ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36', 'Chrome on macOS'],
+    ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1', 'Safari on iOS'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0', 'Firefox on Linux'],
+    ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0', 'Microsoft Edge on Windows'],
+    ['AcmeClient/1.0 (Windows NT 10.0)', 'AcmeClient on Windows'],
+    ['curl/8.14.1', null],
+    ['<script>alert(1)</script>', null],
+    ['', null],
+    [null, null]
+  ]
+  for (const [userAgent, device] of table) t.equal(deviceOf(userAgent), device, userAgent ?? 'null')
+})
