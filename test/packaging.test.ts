@@ -35,14 +35,18 @@ t.test('require and import give one and the same class: instanceof works across 
 })
 
 t.test('the contract of stores has a door of its own', async (t) => {
-  t.strictSame(await evaluate(t, ['--input-type=module', '-e', "import * as s from 'silverback/testing'; console.log(JSON.stringify(Object.keys(s)))"]), ['storeContract'])
+  t.strictSame(await evaluate(t, ['--input-type=module', '-e', "import * as s from 'silverback/testing'; console.log(JSON.stringify(Object.keys(s).sort()))"]), ['storeContract', 'tokenContract'])
+})
+
+t.test('the browser client has a door of its own', async (t) => {
+  t.strictSame(await evaluate(t, ['--input-type=module', '-e', "import * as s from 'silverback/client'; console.log(JSON.stringify(Object.keys(s)))"]), ['createClient'])
 })
 
 t.test('the package brings what it needs, and nothing of the tests', async (t) => {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT })
   const [pack]: { files: { path: string }[] }[] = JSON.parse(stdout)
   const files = pack?.files.map(({ path }) => path) ?? []
-  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'dist/service/main.js', 'migrations/0001_sessions.sql', 'README.md', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'docs/grants.sql']) {
+  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'dist/client/index.js', 'dist/client/index.d.ts', 'dist/service/main.js', 'migrations/0001_sessions.sql', 'migrations/0002_tokens.sql', 'migrations/service/0001_users.sql', 'README.md', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'docs/grants.sql', 'docs/nginx.conf']) {
     t.ok(files.includes(needed), needed)
   }
   t.strictSame(files.filter((file) => /^(?:test|bench|src|\.)/.test(file)), [])

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { resolveManagerOptions } from '../src/session/options.js'
+import { MemoryStore } from '../src/stores/memory/store.js'
+import { MemoryTokenStore } from '../src/stores/memory/token-store.js'
 import { migrate } from '../src/stores/postgres/migrate.js'
+import { resolveTokensOptions } from '../src/tokens/options.js'
 import { freshDatabase } from './helpers/database.js'
 import { freePort } from './helpers/free-port.js'
 
@@ -90,8 +93,27 @@ t.test('the service answers as the transcript of the README says', async (t) => 
   await follow(t, 'transcript: service', join(cwd, 'work'), port)
 })
 
+t.test('tokens are refreshed, given again and refused as the transcript of the README says', async (t) => {
+  const { connectionString } = await freshDatabase(t)
+  const port = await freePort()
+  const cwd = t.testdir({ data: {}, work: {} })
+  const env = { ...bareEnvironment(), DATABASE_URL: connectionString, PORT: String(port), DATA_DIR: join(cwd, 'data'), REFRESH_MIN_AGE: '3', REFRESH_STRAGGLER_WINDOW: '1' }
+  await start(t, { args: [join(ROOT, 'dist/service/main.js')], cwd, env, port })
+  await follow(t, 'transcript: tokens', join(cwd, 'work'), port)
+})
+
+t.test('the table of the options of tokens names every option, with its default', async (t) => {
+  const rows = [...README.slice(README.indexOf('| option of `tokens`'), README.indexOf('Verifying costs')).matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)]
+    .flatMap(([, names = '', defaults = '']) => names.split(', ').map((name, i): [string, string] => [name.replaceAll('`', ''), (names.includes(', ') ? defaults.split(', ')[i] ?? defaults : defaults).replaceAll('`', '')]))
+  const source = readFileSync(join(ROOT, 'src/tokens/options.ts'), 'utf8')
+  const declared = [.../interface TokensOptions[^{]*\{([\s\S]*?)\n\}/.exec(source)?.[1]?.matchAll(/^ {2}readonly (\w+)\??:/gm) ?? []].map((match) => match[1])
+  t.strictSame(rows.map(([name]) => name).sort(), declared.sort())
+  const resolved = resolveTokensOptions({ store: new MemoryTokenStore({ store: new MemoryStore() }), issuer: 'i', audience: 'a', signingKeys: randomBytes(32), refreshKey: randomBytes(32) })
+  for (const [name, value] of rows) if (name in resolved && /^\d+$|^false$/.test(value)) t.equal(String(Reflect.get(resolved, name)), value, name)
+})
+
 t.test('the table of options names every option, with its default', async (t) => {
-  const rows = new Map(README.slice(README.indexOf('## Options'), README.indexOf('## Names')).split('\n')
+  const rows = new Map(README.slice(README.indexOf('## Options of `sessions`'), README.indexOf('## Names')).split('\n')
     .filter((line) => line.startsWith('| `'))
     .flatMap((line) => {
       const [names = '', defaults = ''] = line.split('|').slice(1).map((cell) => cell.trim())

@@ -5,7 +5,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t from 'tap'
 import * as silverback from '../src/index.js'
-import { MemoryStore, migrate, PostgresStore, sessions } from '../src/index.js'
+import { MemoryStore, MemoryTokenStore, migrate, PostgresStore, sessions, tokens } from '../src/index.js'
 import { openService } from './helpers/service-app.js'
 import { freshDatabase } from './helpers/database.js'
 
@@ -21,14 +21,17 @@ const TABLE = readFileSync(join(import.meta.dirname, '../docs/source-design.md')
 const authKey = randomBytes(32)
 
 /** An application with one route that hands its request out. */
-async function openApplication (): Promise<{ app: FastifyInstance, request: FastifyRequest }> {
+async function openApplication (): Promise<{ app: FastifyInstance, request: FastifyRequest, tokenStore: MemoryTokenStore }> {
   const app = Fastify()
-  await app.register(sessions, { store: new MemoryStore(), authKey, secure: false })
+  const store = new MemoryStore()
+  const tokenStore = new MemoryTokenStore({ store })
+  await app.register(sessions, { store, authKey, secure: false })
+  await app.register(tokens, { store: tokenStore, issuer: 'https://silverback.example', audience: 'tests', signingKeys: randomBytes(32), refreshKey: randomBytes(32) })
   let seen: FastifyRequest | undefined
   app.get('/', async (request) => { seen = request; return {} })
   await app.inject('/')
   if (seen === undefined) throw new Error('the route was not reached')
-  return { app, request: seen }
+  return { app, request: seen, tokenStore }
 }
 
 t.test('the table has a row for each statement of the design', async (t) => {
@@ -37,9 +40,9 @@ t.test('the table has a row for each statement of the design', async (t) => {
 })
 
 t.test('fields and methods are there', async (t) => {
-  const { app, request } = await openApplication()
+  const { app, request, tokenStore } = await openApplication()
   t.teardown(() => app.close())
-  const objects: Record<string, object> = { session: request.session, manager: app.sessions, store: app.sessions.store }
+  const objects: Record<string, object> = { session: request.session, manager: app.sessions, store: app.sessions.store, tokens: app.tokens, tokenStore, app }
   for (const { kind, design, evidence } of TABLE) {
     const [owner = '', member = ''] = evidence.split('.')
     if ((kind !== 'field' && kind !== 'method') || evidence.startsWith('export ')) continue

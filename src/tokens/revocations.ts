@@ -16,7 +16,7 @@ export interface Revocation {
   readonly sessionId: string | null
   readonly kind: RevocationKind
   readonly reason: string | null
-  /** Milliseconds since 1970 by the store's clock, rounded up. */
+  /** Whole milliseconds since 1970 by the store's clock. Within one the store takes turns: a token that is issued after says a later one. */
   readonly at: number
   /** When no token that it concerns can be valid any more. */
   readonly until: number
