@@ -72,7 +72,6 @@ export class TokenConflictError extends TokenError {
   readonly code = 'ERR_TOKEN_CONFLICT'
   readonly statusCode = 400
   readonly oauthError = 'invalid_request'
-  constructor (what: string) { super(what) }
 }
 
 /** Nobody is signed in: no credential (`invalid` false), or one that does not hold. */
