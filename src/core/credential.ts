@@ -1,4 +1,5 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { uuidIn } from './uuid.js'
 
 /**
  * What a session cookie proves: which session, and possession of its secret.
@@ -60,9 +61,8 @@ export function decodeCredential (text: string): Credential | null {
   const bytes = Buffer.from(text, 'base64url')
   const head = bytes[0] ?? 0
   if (bytes.length !== 54 || (head & ~(BROWSER_SESSION | DEFAULT_LIFE)) !== VERSION) return null
-  const hex = bytes.toString('hex', 1, 17)
   return {
-    id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
+    id: uuidIn(bytes, 1),
     secret: bytes.subarray(17, 49),
     issuedAt: bytes.readUIntBE(49, 5) * 1000,
     browserSession: (head & BROWSER_SESSION) !== 0,

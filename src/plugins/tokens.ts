@@ -30,6 +30,8 @@ const plugin: FastifyPluginAsync<TokensOptions> = async (fastify, given) => {
   const manager = fastify.hasDecorator('sessions') ? fastify.sessions : null
   if (!(manager instanceof SessionManager)) throw new TypeError('tokens: register the plugin "sessions" first: tokens belong to its sessions')
   const options = resolveTokensOptions(given)
+  manager.rejectOwnKeys('refreshKey', options.refreshKeys)
+  manager.rejectOwnKeys('signingKeys', options.signingKeys.symmetric)
   const cookies = new TokenCookies(manager.options.cookie.secure)
   const tokens: TokenIssuer = new TokenIssuer({ manager, options, accessUserOf: async (request) => await reader.userOf(request) })
   const reader = new AccessReader(tokens, manager, cookies)

@@ -1,25 +1,21 @@
 import { equalHashes, hashSecret } from '../core/credential.js'
 import { SessionGoneError, StoreError } from '../core/errors.js'
-import { startTimer } from '../core/timer.js'
-import type { RepeatingTimer } from '../core/timer.js'
+import { rejectSharedKeys } from '../core/keys.js'
+import { type RepeatingTimer, startTimer } from '../core/timer.js'
+import { isUuid } from '../core/uuid.js'
 import { checkStore } from './check-store.js'
-import { createCookieCodec } from './cookie.js'
-import type { VerifiedCookie } from './cookie.js'
+import { createCookieCodec, type VerifiedCookie } from './cookie.js'
 import { CookieReader } from './cookie-reader.js'
 import { CookieWriter } from './cookie-writer.js'
 import { rejectCrossSite } from './cross-site.js'
-import { publish, subscribe } from './events.js'
-import type { RejectionReason, SessionEventMessage, SessionEventName } from './events.js'
-import type { ReplyLike, RequestLike } from './http.js'
-import { dropSetCookie } from './http.js'
+import { publish, type RejectionReason, type SessionEventMessage, type SessionEventName, subscribe } from './events.js'
+import { dropSetCookie, type ReplyLike, type RequestLike } from './http.js'
 import type { Manager, SessionInfo } from './manager.js'
 import { openedSession, setOpened } from './opened.js'
 import { SessionOrigin } from './origin.js'
-import { resolveManagerOptions } from './options.js'
-import type { ManagerOptions, ResolvedManagerOptions } from './options.js'
+import { type ManagerOptions, resolveManagerOptions, type ResolvedManagerOptions } from './options.js'
 import { RequestSession } from './request-session.js'
-import { SessionRow } from './row.js'
-import type { SessionHost } from './row.js'
+import { type SessionHost, SessionRow } from './row.js'
 import type { Session } from './session.js'
 import { SessionCookie } from './session-cookie.js'
 import { checkUserId, copyClaims } from './sign-in.js'
@@ -44,6 +40,7 @@ export class SessionManager implements Manager, SessionHost {
   readonly options: SessionHost['options']
   readonly updates: UpdateQueue
   readonly signals: Signals
+  readonly #authKeys: readonly Buffer[]
   readonly #reader: CookieReader
   readonly #timer: RepeatingTimer | null
   /** Sessions that are being loaded by hand: the plugin opens one a request, and needs no entry. */
@@ -54,6 +51,7 @@ export class SessionManager implements Manager, SessionHost {
   constructor (store: Store, { authKeys, sealer, ...options }: ResolvedManagerOptions) {
     checkStore(store)
     this.store = store
+    this.#authKeys = authKeys
     this.options = Object.freeze(options)
     this.updates = new UpdateQueue(store)
     this.signals = new Signals(store)
@@ -63,6 +61,11 @@ export class SessionManager implements Manager, SessionHost {
     this.#timer = options.cleanupInterval === 0
       ? null
       : startTimer({ everySeconds: options.cleanupInterval, work: async (signal) => await this.cleanup({ signal }), onError: (err) => options.log?.error({ err }, 'session cleanup failed; the next run tries again') })
+  }
+
+  /** @throws TypeError for a key of this manager's cookies: one key must not serve two purposes */
+  rejectOwnKeys (option: string, keys: readonly Buffer[]): void {
+    rejectSharedKeys(option, keys, 'authKey', this.#authKeys)
   }
 
   async start (request: RequestLike, reply: ReplyLike): Promise<RequestSession> {
@@ -123,7 +126,7 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   async end (sessionId: string): Promise<boolean> {
-    if (!isSessionId(sessionId)) return false
+    if (!isUuid(sessionId)) return false
     const isEnded = await this.store.delete(sessionId)
     if (isEnded) this.#tellEnd(sessionId)
     return isEnded
@@ -132,7 +135,7 @@ export class SessionManager implements Manager, SessionHost {
   async endAll (userId: string, options: { readonly except?: string } = {}): Promise<number> {
     checkUserId(userId)
     // one that is not well-formed would spare nothing, and end what was to be spared
-    if (options.except !== undefined && !isSessionId(options.except)) throw new TypeError('endAll: "except" must be a session id')
+    if (options.except !== undefined && !isUuid(options.except)) throw new TypeError('endAll: "except" must be a session id')
     const ids = await this.store.deleteByUser(userId, options)
     for (const id of ids) this.#tellEnd(id)
     return ids.length
@@ -142,7 +145,7 @@ export class SessionManager implements Manager, SessionHost {
     if (typeof reason !== 'string' || reason.length > 512 || /[\p{Cc}\p{Cs}]/u.test(reason)) {
       throw new TypeError('block: the reason must be text of at most 512 characters without control characters')
     }
-    if (!isSessionId(sessionId)) return false
+    if (!isUuid(sessionId)) return false
     const isBlocked = await this.store.block(sessionId, reason)
     if (isBlocked) {
       this.signals.fire(sessionId, 'blocked')
@@ -152,7 +155,7 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   async unblock (sessionId: string): Promise<boolean> {
-    return isSessionId(sessionId) && await this.store.unblock(sessionId)
+    return isUuid(sessionId) && await this.store.unblock(sessionId)
   }
 
   async setClaims (userId: string, claims: Claims): Promise<number> {
@@ -304,5 +307,3 @@ export class SessionManager implements Manager, SessionHost {
     publish(this, 'ended', { sessionId })
   }
 }
-
-const isSessionId = (text: string): boolean => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(text)

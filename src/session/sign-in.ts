@@ -13,6 +13,9 @@ export interface SignIn {
 
 export const NO_CLAIMS: Claims = Object.freeze({})
 
+/** Roles stand in every access token, which clients send with every request. */
+const ROLES_BYTES = 2 * 1024
+
 /** @throws TypeError for anything but 1 to 256 characters of text without control characters */
 export function checkUserId (userId: unknown): asserts userId is string {
   // control characters: PostgreSQL refuses NUL, and no log shall be forged by the others
@@ -21,10 +24,15 @@ export function checkUserId (userId: unknown): asserts userId is string {
   }
 }
 
-/** A frozen copy; claims that are undefined are left out. @throws SessionValueError `ERR_SESSION_VALUE` for what JSONB cannot hold */
+/**
+ * A frozen copy; claims that are undefined are left out.
+ * @throws SessionValueError `ERR_SESSION_VALUE` for what JSONB cannot hold, and for `roles` of more than 2 KiB of JSON
+ */
 export function copyClaims (claims: Claims): Claims {
   const given: unknown = claims
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new SessionValueError('claims', 'must be an object')
   const copy = copyValue('claims', Object.fromEntries(Object.entries(given).filter(([, claim]) => claim !== undefined)))
-  return copy as Claims // an object of JSON by the lines above
+  const { roles } = copy as Claims // an object of JSON by the lines above
+  if (roles !== undefined && Buffer.byteLength(JSON.stringify(roles)) > ROLES_BYTES) throw new SessionValueError('roles', `must be at most ${ROLES_BYTES} bytes of JSON: they stand in every access token`)
+  return copy as Claims
 }

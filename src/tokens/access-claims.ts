@@ -1,4 +1,5 @@
 import type { JWTPayload } from 'jose'
+import { isUuid } from '../core/uuid.js'
 import type { LineageFacts } from './store.js'
 import type { AccessToken } from './tokens.js'
 
@@ -13,8 +14,6 @@ export interface Parties {
 const LEEWAY = 60
 /** Longest life of an access token, in seconds (ASVS 9.2.1): a revocation is kept as long. */
 export const LONGEST_LIFE = 60 * 60
-
-const SESSION_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 /**
  * What an access token says of a session (RFC 9068 section 2.2).
@@ -57,7 +56,7 @@ export function readClaims (claims: Readonly<Record<string, unknown>>, parties: 
   const time = readTimes(claims, now / 1000)
   if (time === null || !isFor(claims, parties)) return null
   if (!isText(sub) || !isText(claims['jti']) || !isText(claims['client_id'])) return null
-  if (typeof sid !== 'string' || !SESSION_ID.test(sid)) return null
+  if (typeof sid !== 'string' || !isUuid(sid)) return null
   if (typeof gen !== 'number' || !Number.isSafeInteger(gen) || gen < 1) return null
   if (typeof isAdmin !== 'boolean' || !isTexts(roles)) return null
   if (authTime !== undefined && !isInstant(authTime)) return null

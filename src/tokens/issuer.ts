@@ -1,5 +1,6 @@
 import { hashSecret, newSecret } from '../core/credential.js'
 import { SessionGoneError, StoreError } from '../core/errors.js'
+import { isUuid } from '../core/uuid.js'
 import type { RequestLike } from '../session/http.js'
 import type { SessionManager } from '../session/session-manager.js'
 import type { SessionRecord } from '../session/store.js'
@@ -25,7 +26,6 @@ export interface TokenIssuerParts {
 
 /** How often a session that has a lineage is given another id: another request may begin one in between. */
 const MOST_NEW_IDS = 3
-const SESSION_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 /** The tokens of one manager's sessions. Starts the watch of revocations; `close` ends it. */
 export class TokenIssuer implements Tokens {
@@ -91,7 +91,7 @@ export class TokenIssuer implements Tokens {
   }
 
   async confirm (sessionId: string, generation: number): Promise<void> {
-    if (!SESSION_ID.test(sessionId) || !Number.isSafeInteger(generation)) throw new TypeError('confirm: a session id and a generation are required: "sid" and "gen" of an access token')
+    if (!isUuid(sessionId) || !Number.isSafeInteger(generation)) throw new TypeError('confirm: a session id and a generation are required: "sid" and "gen" of an access token')
     await this.#confirmations.confirm(sessionId, generation)
   }
 
@@ -127,7 +127,7 @@ export class TokenIssuer implements Tokens {
   }
 
   async end (sessionId: string, reason: string): Promise<boolean> {
-    if (!SESSION_ID.test(sessionId)) return false
+    if (!isUuid(sessionId)) return false
     const hasEnded = await this.#store.revokeRefreshToken(sessionId, reason)
     if (hasEnded) {
       this.#manager.endedByTokens(sessionId)

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { equalHashes, hashSecret } from '../core/credential.js'
 import { deriveKey } from '../core/keys.js'
+import { uuidIn } from '../core/uuid.js'
 
 /**
  * What a refresh token says: which lineage, which generation, and possession of the secret of that generation.
@@ -82,7 +83,7 @@ export class RefreshTokenCodec {
     if (keys === undefined) return null
     const generation = bytes.readUInt32BE(GENERATION)
     const next = successorOf(keys, bytes, generation + 1)
-    return { sessionId: uuid(bytes.toString('hex', SESSION_ID, GENERATION)), generation, secret, hash, successor: { secret: next, hash: hashSecret(next) } }
+    return { sessionId: uuidIn(bytes, SESSION_ID), generation, secret, hash, successor: { secret: next, hash: hashSecret(next) } }
   }
 }
 
@@ -104,8 +105,4 @@ function successorOf (keys: DerivedKeys, bytes: Buffer, generation: number): Buf
   const next = Buffer.alloc(4)
   next.writeUInt32BE(generation)
   return createHmac('sha256', keys.successor).update('successor').update(bytes.subarray(SESSION_ID, GENERATION)).update(next).update(bytes.subarray(SECRET, MAC)).digest()
-}
-
-function uuid (hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

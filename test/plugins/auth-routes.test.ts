@@ -377,6 +377,26 @@ t.test('what goes out as user is what findUser says, and a user who is gone is n
   t.equal((await app.inject({ url: '/auth/me', headers: bearer(token) })).statusCode, 401)
 })
 
+t.test('beforeEndAll is asked before anything has ended, and its refusal leaves the sessions as they are', async (t) => {
+  const asked: (readonly [string, number])[] = []
+  let refuses = true
+  const { app, store } = await openTokenApp(t, {
+    auth: {
+      async beforeEndAll (userId) {
+        asked.push([userId, (await store.listByUser(userId)).length])
+        if (refuses) throw new RequestError(503, 'ERR_BUSY', 'later')
+      }
+    }
+  })
+  const { cookie } = await signIn(app, 'ada')
+  const logoutAll = async (): Promise<number> => (await app.inject({ method: 'POST', url: '/auth/logout-all', headers: { cookie } })).statusCode
+  t.equal(await logoutAll(), 503)
+  t.equal((await app.inject({ url: '/auth/me', headers: { cookie } })).statusCode, 200)
+  refuses = false
+  t.equal(await logoutAll(), 200)
+  t.strictSame(asked, [['ada', 1], ['ada', 1]])
+})
+
 t.test('beforeRefresh sees which session asks, and its refusal leaves the token as it is', async (t) => {
   const asked: (string | null)[] = []
   let isFull = false

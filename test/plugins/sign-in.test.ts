@@ -84,6 +84,14 @@ t.test('a sign-in without a cookie stores one row, and one Set-Cookie tells it',
   t.strictSame(store.takeCalls(), ['create'])
 })
 
+t.test('roles that would make access tokens too long are refused before anything is stored', async (t) => {
+  const { app, store } = await openWith(t, (session) => { session.setUserId('ada', { roles: Array.from({ length: 300 }, (_, n) => `role ${n}`) }) })
+  const answer = await app.inject({ method: 'POST', url: '/do' })
+  t.match(answer.json(), { code: 'ERR_SESSION_VALUE' })
+  t.match(answer.body, /roles/)
+  t.strictSame(store.takeCalls(), [])
+})
+
 t.test('claims are set at the sign-in, frozen, and gone with the next', async (t) => {
   const { app } = await openApp(t, {
     routes: (app) => {

@@ -37,6 +37,16 @@ t.test('wrong options are refused at registration, by name', async (t) => {
   }
 })
 
+t.test('a key that signs cookies is refused for tokens', async (t) => {
+  for (const wrong of [{ refreshKey: KEY }, { signingKeys: KEY }]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    const memory = store()
+    await app.register(sessions, { store: memory, authKey: KEY, cleanupInterval: 0 })
+    await t.rejects(async () => { await app.register(tokens, { ...options(memory), ...wrong }) }, { name: 'TypeError', message: `"${Object.keys(wrong)[0]}" and "authKey" options must not share a key` })
+  }
+})
+
 t.test('the auth routes need both plugins and an authenticate', async (t) => {
   const authenticate = async () => null
   const bare = Fastify()

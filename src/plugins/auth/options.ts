@@ -38,11 +38,13 @@ export interface AuthRoutesOptions {
    * a password that changed while the old one was checked, and a logout everywhere, miss no session.
    */
   confirmSignIn? (user: AuthUser, request: FastifyRequest): Promise<boolean>
+  /** Called before all sessions of a user are ended: what makes `confirmSignIn` refuse from now on is done here. What throws leaves them as they are. */
+  beforeEndAll? (userId: string): Promise<void> | void
   /** Called before a refresh token is looked up; `null`: it is forged. The place to throttle: what throws leaves the token as it is. */
   beforeRefresh? (sessionId: string | null, request: FastifyRequest): Promise<void> | void
 }
 
-const CALLBACKS = ['authenticate', 'register', 'changePassword', 'checkPassword', 'findUser', 'confirmSignIn', 'beforeRefresh'] as const satisfies readonly (keyof AuthRoutesOptions)[]
+const CALLBACKS = ['authenticate', 'register', 'changePassword', 'checkPassword', 'findUser', 'confirmSignIn', 'beforeEndAll', 'beforeRefresh'] as const satisfies readonly (keyof AuthRoutesOptions)[]
 /** Fastify's own. */
 const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
 

@@ -7,7 +7,7 @@ import type { AuthParts } from './parts.js'
 
 /** `POST /logout`, `/logout-others` and `/logout-all`. Cookies are cleared when everything has ended, and not before. */
 export function signOutRoutes (app: FastifyInstance, parts: AuthParts): void {
-  const { manager, tokens } = parts
+  const { manager, tokens, options } = parts
 
   app.post('/logout', withBody({ refresh_token: { type: 'string' } }), async (request, reply) => {
     for (const id of await sessionsNamedBy(request, parts)) await tokens.end(id, 'logout')
@@ -21,7 +21,9 @@ export function signOutRoutes (app: FastifyInstance, parts: AuthParts): void {
   })
 
   app.post('/logout-all', { ...NO_BODY, onRequest: app.requireAuth }, async (request, reply) => {
-    const ended = await manager.endAll(identityOf(request).userId)
+    const { userId } = identityOf(request)
+    await options.beforeEndAll?.(userId)
+    const ended = await manager.endAll(userId)
     clearCookies(request, reply, parts)
     return { ended }
   })

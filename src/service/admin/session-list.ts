@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isUuid } from '../../core/uuid.js'
 import { toEntry } from '../../plugins/auth/session-entry.js'
 import type { SessionEntry } from '../../plugins/auth/session-entry.js'
 import { invalid } from '../../plugins/problems.js'
@@ -29,7 +30,6 @@ export interface AdminPage {
 }
 
 const PAGE = 50
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 /**
  * A page of the sessions that have not expired, blocked ones included, ordered by id.
@@ -38,7 +38,7 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
  * @throws RequestError 400 `ERR_VALIDATION` for a cursor that is none, and for `user` and `q` at once; StoreError
  */
 export async function searchSessions (database: Database, { user, q, cursor }: Search, currentId: string): Promise<AdminPage> {
-  if (cursor !== undefined && !UUID.test(cursor)) throw invalid('cursor', 'must be the cursor of another page')
+  if (cursor !== undefined && !isUuid(cursor)) throw invalid('cursor', 'must be the cursor of another page')
   if (user !== undefined && q !== undefined) throw invalid('q', 'must not stand beside "user"')
   const rows = await database.read(listSessions(filterOf(user, q), { after: cursor ?? null, limit: PAGE + 1 }))
   const sessions = rows.slice(0, PAGE).map((row) => toAdminEntry(row, currentId))
@@ -49,7 +49,7 @@ function filterOf (user: string | undefined, q: string | undefined): Filter {
   if (user !== undefined) return { by: 'user', value: clean('user', user) }
   const text = clean('q', q ?? '').trim()
   if (text === '') return { by: 'all' }
-  if (UUID.test(text.toLowerCase())) return { by: 'session', value: text.toLowerCase() }
+  if (isUuid(text.toLowerCase())) return { by: 'session', value: text.toLowerCase() }
   if (isIP(text) !== 0 && !text.includes('%')) return { by: 'address', value: text }
   return { by: 'email', value: text.normalize('NFKC').toLowerCase() }
 }

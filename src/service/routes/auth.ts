@@ -20,10 +20,6 @@ export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { ac
   const rotations = limitRotations(throttle, app.tokens, minGenerationAge)
   app.addHook('onClose', async () => { rotations.close() })
 
-  app.addHook('preHandler', async (request) => {
-    // before the sessions end: sign-ins whose password was checked before end themselves
-    if (request.routeOptions.url === `${app.prefix}/logout-all` && request.auth !== null) await users.moveStamp(request.auth.userId)
-  })
   app.addHook('onSend', async (request, reply) => { accounts.rememberDevice(request, reply) })
   await app.register(authRoutes, {
     authenticate,
@@ -32,6 +28,7 @@ export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { ac
     checkPassword,
     findUser,
     confirmSignIn,
+    beforeEndAll: async (userId) => { await users.moveStamp(userId) },
     beforeRefresh: async (sessionId, request) => {
       await throttle.reserve(throttle.from(LIMITS.refresh, request.ip))
       if (sessionId !== null) await rotations.check(sessionId)

@@ -1,3 +1,4 @@
+import { isUuid } from '../../core/uuid.js'
 import type { Database } from '../../stores/postgres/query.js'
 import type { Row } from '../../stores/postgres/rows.js'
 import type { Statement } from '../../stores/postgres/statement.js'
@@ -23,8 +24,6 @@ export interface Account {
   readonly stamp: string
 }
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/
-
 /** Users in PostgreSQL. An id that is no UUID is nobody's. Every method rejects with StoreError when the database fails. */
 export class UserStore {
   readonly #database: Database
@@ -43,7 +42,7 @@ export class UserStore {
   }
 
   async get (id: string): Promise<Account | null> {
-    return UUID.test(id) ? toAccount(await this.#database.read(statements.getUser(id))) : null
+    return isUuid(id) ? toAccount(await this.#database.read(statements.getUser(id))) : null
   }
 
   /** The same password under other parameters. Resolves to whether the hash was `from`. */
@@ -76,7 +75,7 @@ export class UserStore {
   }
 
   async #change (id: string, statement: Statement): Promise<boolean> {
-    return UUID.test(id) && (await this.#database.write(statement)).length === 1
+    return isUuid(id) && (await this.#database.write(statement)).length === 1
   }
 }
 

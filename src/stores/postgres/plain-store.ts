@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { SessionTooLargeError, StoreError } from '../../core/errors.js'
+import { isUuid } from '../../core/uuid.js'
 import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
@@ -12,7 +13,6 @@ import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
 /** As PostgreSQL writes them. No session has another id. */
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Sessions in PostgreSQL: one plain statement a method. Closes nothing. */
 export class PlainPostgresStore implements BulkStore {
@@ -36,13 +36,13 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async get (id: string, budgetMs?: number): Promise<SessionRecord | null> {
-    if (!ID.test(id)) return null
+    if (!isUuid(id)) return null
     const [row] = await this.#database.read(sql.get(this.#tables, id), budgetMs)
     return row === undefined ? null : toRecord(row)
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null> {
-    if (!ID.test(id)) return null
+    if (!isUuid(id)) return null
     if (isSlide(change)) {
       const [row] = await this.#database.write(sql.slide(this.#tables, id, secretHash, change.idleSeconds), budgetMs)
       return row === undefined ? null : toRecord(row)
@@ -51,7 +51,7 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async delete (id: string): Promise<boolean> {
-    if (!ID.test(id)) return false
+    if (!isUuid(id)) return false
     const [row] = await this.#database.write(sql.remove(this.#tables, id))
     return row?.['live'] === 't'
   }
@@ -61,7 +61,7 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async compareAndSave (id: string, secretHash: Uint8Array, version: number, change: SessionChange): Promise<SessionRecord | 'conflict' | null> {
-    if (!ID.test(id)) return null
+    if (!isUuid(id)) return null
     const row = await this.#change(id, secretHash, change, version)
     return row?.['conflict'] === 't' ? 'conflict' : written(row)
   }
@@ -72,7 +72,7 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async deleteByUser (userId: string, options: { readonly except?: string } = {}): Promise<string[]> {
-    const except = options.except !== undefined && ID.test(options.except) ? options.except : null
+    const except = options.except !== undefined && isUuid(options.except) ? options.except : null
     const rows = await this.#database.transaction('deleteByUser', async (send) => {
       await send(sql.lockUser(this.#tables, userId))
       return await send(sql.deleteByUser(this.#tables, userId, except))
@@ -81,11 +81,11 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   async block (id: string, reason: string): Promise<boolean> {
-    return ID.test(id) && (await this.#database.write(sql.block(this.#tables, id, reason))).length > 0
+    return isUuid(id) && (await this.#database.write(sql.block(this.#tables, id, reason))).length > 0
   }
 
   async unblock (id: string): Promise<boolean> {
-    return ID.test(id) && (await this.#database.write(sql.unblock(this.#tables, id))).length > 0
+    return isUuid(id) && (await this.#database.write(sql.unblock(this.#tables, id))).length > 0
   }
 
   async setClaims (userId: string, claims: Claims): Promise<number> {
@@ -100,13 +100,13 @@ export class PlainPostgresStore implements BulkStore {
   // – for batches –
 
   async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
-    const known = ids.filter((id) => ID.test(id))
+    const known = ids.filter((id) => isUuid(id))
     if (known.length === 0) return new Map()
     return readers(await this.#database.read(sql.getMany(this.#tables, known), budgetMs))
   }
 
   async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
-    const known = entries.filter(({ id }) => ID.test(id))
+    const known = entries.filter(({ id }) => isUuid(id))
     if (known.length === 0) return new Map()
     return readers(await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))
   }

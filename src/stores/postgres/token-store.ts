@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { isUuid } from '../../core/uuid.js'
 import type { SessionRecord } from '../../session/store.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
@@ -14,7 +15,6 @@ import { toRotation } from './token-rows.js'
 import * as sql from './token-statements.js'
 
 /** As PostgreSQL writes them. No session has another id. */
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
   /**
@@ -49,7 +49,7 @@ export class PostgresTokenStore implements TokenStore {
   }
 
   async createRefreshToken (lineage: NewLineage): Promise<SessionRecord | 'taken' | null> {
-    if (!ID.test(lineage.sessionId)) return null
+    if (!isUuid(lineage.sessionId)) return null
     const [row] = await this.#database.write(sql.createRefreshToken(this.#tables, lineage))
     if (row === undefined) return null
     return row['taken'] === 't' ? 'taken' : toRecord(row)
@@ -60,7 +60,7 @@ export class PostgresTokenStore implements TokenStore {
   }
 
   async revokeRefreshToken (sessionId: string, reason: string): Promise<boolean> {
-    if (!ID.test(sessionId)) return false
+    if (!isUuid(sessionId)) return false
     const [row] = await this.#database.write(sql.revokeRefreshToken(this.#tables, sessionId, reason))
     return row?.['live'] === 't'
   }
@@ -70,11 +70,11 @@ export class PostgresTokenStore implements TokenStore {
   }
 
   async confirmRefreshToken (sessionId: string, generation: number): Promise<void> {
-    if (ID.test(sessionId)) await this.#database.write(sql.confirmRefreshToken(this.#tables, sessionId, generation))
+    if (isUuid(sessionId)) await this.#database.write(sql.confirmRefreshToken(this.#tables, sessionId, generation))
   }
 
   async isAccessValid (access: AccessFacts): Promise<boolean> {
-    return ID.test(access.sessionId) && (await this.#database.read(sql.isAccessValid(this.#tables, access))).length > 0
+    return isUuid(access.sessionId) && (await this.#database.read(sql.isAccessValid(this.#tables, access))).length > 0
   }
 
   /** Without a direct connection the sink is told at once that the watch is broken, and nothing after that. */
@@ -106,7 +106,7 @@ export class PostgresTokenStore implements TokenStore {
 
   /** No row: there is no lineage. One that began after the statement did has given nobody a token yet. */
   async #judge (token: PresentedToken, statement: Statement, send: (statement: Statement) => Promise<Row[]>): Promise<Rotation> {
-    if (!ID.test(token.sessionId)) return { found: 'REVOKED', facts: null }
+    if (!isUuid(token.sessionId)) return { found: 'REVOKED', facts: null }
     const askedAt = performance.now()
     const [row] = await send(statement)
     if (row === undefined) return { found: 'REVOKED', facts: null }
