@@ -38,8 +38,11 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA :"schema" TO silverback_app;
 -- After the first migration, for those who want it strict: which migrations have run is only read.
 --   REVOKE INSERT, UPDATE, DELETE ON silverback_migrations FROM silverback_app;
 
--- The service's own tables: users, throttle, silverback_service_migrations. Deleting a user ends their sessions by a
--- trigger, with the rights of whoever deletes. The service itself deletes no user, and only reads which migrations have
--- run. After the first migration, for those who want it strict:
+-- The service's own tables: users, throttle, session_events, stats, silverback_service_migrations. Deleting a user ends
+-- their sessions by a trigger, with the rights of whoever deletes. Triggers of sessions and refresh_tokens write into
+-- session_events in the same way: beside the service, a role that changes sessions needs INSERT and SELECT on it, and
+-- nothing more. The service itself deletes no user, changes no event, and only reads which migrations have run. After the
+-- first migration, for those who want it strict:
 --   REVOKE INSERT, UPDATE, DELETE ON silverback_service_migrations FROM silverback_app;
 --   REVOKE DELETE ON users FROM silverback_app;
+--   REVOKE UPDATE ON session_events FROM silverback_app;

@@ -63,6 +63,8 @@ COMMENT ON COLUMN "revocations".until IS 'When no token that it concerns can be 
 -- session: a token is issued under that lock too, so it is older than the instant or knows what has changed. Within one
 -- millisecond each waits for its turn: a token says at least one more than the last revocation, and the next revocation too.
 -- The update that begins a lineage has its instant, and may shorten the session's life: there are no tokens to refuse then.
+-- That there is no lineage says nothing: somebody may have deleted it, and its access tokens are in circulation.
+-- What is announced is a hint, which anybody can send: who listens reads the row. A kind and the session, in one text.
 CREATE FUNCTION "revocations_tell"() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -71,21 +73,20 @@ DECLARE
   session uuid := '00000000-0000-0000-0000-000000000000';
   instant timestamptz := clock_timestamp();
   channel text := 'silverback:' || TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
-  message jsonb;
+  lineage record;
 BEGIN
   IF TG_OP <> 'TRUNCATE' THEN
     session := OLD.id;
   END IF;
   IF why = 'expiry' THEN
-    EXECUTE format('SELECT coalesce(revoked_reason, $2) FROM %I."refresh_tokens" WHERE session_id = $1 AND ($3 = $4 OR created_at <> $4)', TG_TABLE_SCHEMA)
-      INTO why USING session, why, OLD.last_seen_at, NEW.last_seen_at;
-    IF why IS NULL THEN
+    EXECUTE format('SELECT created_at, revoked_reason FROM %I."refresh_tokens" WHERE session_id = $1', TG_TABLE_SCHEMA) INTO lineage USING session;
+    IF lineage.created_at = NEW.last_seen_at AND NEW.last_seen_at <> OLD.last_seen_at THEN
       RETURN NULL;
     END IF;
+    why := coalesce(lineage.revoked_reason, why);
   ELSIF kind = 'blocked' THEN
     why := NEW.blocked_reason;
   END IF;
-  message := jsonb_build_object('session', session, 'kind', kind);
   IF kind = 'blocked' AND NEW.blocked_at IS NULL THEN
     EXECUTE format('DELETE FROM %I."revocations" WHERE session_id = $1 AND kind = $2', TG_TABLE_SCHEMA) USING session, kind;
   ELSE
@@ -93,15 +94,13 @@ BEGIN
       INSERT INTO %1$I."revocations" AS r (session_id, kind, reason, at, until)
       SELECT $1, $2, left($3, 200), i.at, i.at + interval ''61 minutes''
       FROM (SELECT GREATEST($4, max(o.at) + interval ''1 millisecond'') AS at FROM %1$I."revocations" AS o WHERE o.session_id = $1) AS i
-      ON CONFLICT (session_id, kind) DO UPDATE SET reason = EXCLUDED.reason, at = EXCLUDED.at, until = EXCLUDED.until
-      RETURNING $5 || jsonb_build_object(''reason'', r.reason,
-        ''at'', floor(extract(epoch FROM r.at) * 1000), ''until'', floor(extract(epoch FROM r.until) * 1000))', TG_TABLE_SCHEMA)
-      INTO message USING session, kind, why, instant, message;
+      ON CONFLICT (session_id, kind) DO UPDATE SET reason = EXCLUDED.reason, at = EXCLUDED.at, until = EXCLUDED.until', TG_TABLE_SCHEMA)
+      USING session, kind, why, instant;
   END IF;
   IF octet_length(channel) > 63 THEN
     channel := 'silverback:' || left(encode(sha256(convert_to(channel, 'UTF8')), 'hex'), 40);
   END IF;
-  PERFORM pg_notify(channel, message::text);
+  PERFORM pg_notify(channel, kind || ' ' || session);
   RETURN NULL;
 END
 $$;

@@ -1,75 +1,18 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import type { Test } from 'tap'
 import { resolveManagerOptions } from '../src/session/options.js'
 import { MemoryStore } from '../src/stores/memory/store.js'
 import { MemoryTokenStore } from '../src/stores/memory/token-store.js'
 import { migrate } from '../src/stores/postgres/migrate.js'
 import { resolveTokensOptions } from '../src/tokens/options.js'
 import { freshDatabase } from './helpers/database.js'
+import { bareEnvironment, followTranscript, readDocument, ROOT, startProgram } from './helpers/document.js'
 import { freePort } from './helpers/free-port.js'
 
-const ROOT = join(import.meta.dirname, '..')
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-
-/** The fenced block that follows a marker. */
-function block (marker: string): string {
-  const found = new RegExp(`<!-- ${marker} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\\n\`\`\``).exec(README)?.[1]
-  if (found === undefined) throw new Error(`README.md has no block "${marker}"`)
-  return found
-}
-
-/** Commands, each with the lines it is said to print. */
-function transcript (marker: string): { command: string, output: string }[] {
-  return block(marker).split(/^\$ /m).slice(1).map((entry) => {
-    const [command = '', ...output] = entry.trimEnd().split('\n')
-    return { command, output: output.join('\n') }
-  })
-}
-
-/** A word that ends in "…" stands for one that differs from run to run. */
-const pattern = (output: string): RegExp => new RegExp(`^${output.split(/[^"=; ]*…/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^"; ]+')}$`)
-
-/** What each of the commands prints, one after the other in one shell. */
-async function run (commands: readonly string[], cwd: string): Promise<string[]> {
-  const end = randomBytes(8).toString('hex')
-  const child = spawn('bash', [], { cwd, stdio: ['pipe', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString() })
-  child.stdin.end(commands.map((command) => `${command}\nprintf '%s' ${end}\n`).join(''))
-  await once(child, 'close')
-  return output.replaceAll('\r', '').split(end).map((text) => text.trim())
-}
-
-/** Starts a program and waits until it answers. */
-async function start (t: Test, { args, cwd, env, port }: { args: string[], cwd: string, env: NodeJS.ProcessEnv, port: number }): Promise<void> {
-  const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] })
-  let errors = ''
-  child.stderr.on('data', (chunk: Buffer) => { errors += chunk.toString() })
-  t.teardown(async () => {
-    if (child.exitCode === null && child.kill('SIGTERM')) await once(child, 'exit')
-  })
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`the program ended: ${errors}`)
-    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null)
-    // the program of the README has no such route: that it answers is enough
-    if (answer !== null && answer.status !== 503) return
-    await new Promise((resolve) => { setImmediate(resolve) })
-  }
-}
-
-async function follow (t: Test, marker: string, cwd: string, port: number): Promise<void> {
-  const entries = transcript(marker)
-  const printed = await run(entries.map(({ command }) => command.replaceAll('localhost:3000', `localhost:${port}`)), cwd)
-  for (const [index, { command, output }] of entries.entries()) t.match(printed[index], pattern(output), command)
-}
-
-/** Node's own environment and nothing of the test's. */
-const bareEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], HOME: process.env['HOME'] })
+const document = readDocument('README.md')
+const README = document.text
 
 t.test('the program of the README runs as its transcript says', async (t) => {
   const { connectionString } = await freshDatabase(t)
@@ -77,10 +20,10 @@ t.test('the program of the README runs as its transcript says', async (t) => {
   const cwd = t.testdir({ node_modules: {} })
   symlinkSync(ROOT, join(cwd, 'node_modules', 'silverback'))
   symlinkSync(join(ROOT, 'node_modules', 'fastify'), join(cwd, 'node_modules', 'fastify'))
-  writeFileSync(join(cwd, 'server.mjs'), block('program').replace('port: 3000', `port: ${port}`))
+  writeFileSync(join(cwd, 'server.mjs'), document.block('program').replace('port: 3000', `port: ${port}`))
   const env = { ...bareEnvironment(), DATABASE_URL: connectionString, SESSION_AUTH_KEYS: randomBytes(32).toString('base64') }
-  await start(t, { args: ['server.mjs'], cwd, env, port })
-  await follow(t, 'transcript: program', cwd, port)
+  await startProgram(t, { args: ['server.mjs'], cwd, env, port })
+  await followTranscript(t, document.transcript('transcript: program'), { cwd, port })
 })
 
 t.test('the service answers as the transcript of the README says', async (t) => {
@@ -89,8 +32,8 @@ t.test('the service answers as the transcript of the README says', async (t) => 
   const cwd = t.testdir({ data: {} })
   mkdirSync(join(cwd, 'work'))
   const env = { ...bareEnvironment(), DATABASE_URL: connectionString, PORT: String(port), DATA_DIR: join(cwd, 'data') }
-  await start(t, { args: [join(ROOT, 'dist/service/main.js')], cwd, env, port })
-  await follow(t, 'transcript: service', join(cwd, 'work'), port)
+  await startProgram(t, { args: [join(ROOT, 'dist/service/main.js')], cwd, env, port })
+  await followTranscript(t, document.transcript('transcript: service'), { cwd: join(cwd, 'work'), port })
 })
 
 t.test('tokens are refreshed, given again and refused as the transcript of the README says', async (t) => {
@@ -98,8 +41,8 @@ t.test('tokens are refreshed, given again and refused as the transcript of the R
   const port = await freePort()
   const cwd = t.testdir({ data: {}, work: {} })
   const env = { ...bareEnvironment(), DATABASE_URL: connectionString, PORT: String(port), DATA_DIR: join(cwd, 'data'), REFRESH_MIN_AGE: '3', REFRESH_STRAGGLER_WINDOW: '1' }
-  await start(t, { args: [join(ROOT, 'dist/service/main.js')], cwd, env, port })
-  await follow(t, 'transcript: tokens', join(cwd, 'work'), port)
+  await startProgram(t, { args: [join(ROOT, 'dist/service/main.js')], cwd, env, port })
+  await followTranscript(t, document.transcript('transcript: tokens'), { cwd: join(cwd, 'work'), port })
 })
 
 t.test('the table of the options of tokens names every option, with its default', async (t) => {

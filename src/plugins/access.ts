@@ -1,12 +1,12 @@
-import { rejectCrossSite } from '../session/cross-site.js'
+import { isUnsafe, rejectCrossSite } from '../session/cross-site.js'
 import type { RequestLike } from '../session/http.js'
 import type { SessionManager } from '../session/session-manager.js'
-import { TokenConflictError, UnauthenticatedError } from '../tokens/errors.js'
+import { rejectTwoUsers } from '../tokens/conflict.js'
+import { UnauthenticatedError } from '../tokens/errors.js'
 import type { AccessToken, Tokens } from '../tokens/tokens.js'
-import { readBearer } from './bearer.js'
+import { bearerIn, readBearer } from './bearer.js'
 import type { TokenCookies } from './token-cookies.js'
 import { rejectTokenInUrl } from './token-url.js'
-import { presentedAccessTokens } from './transport.js'
 
 /** What of access tokens a request carries. */
 export interface Access {
@@ -43,12 +43,13 @@ export class AccessReader {
    * that the token has arrived.
    *
    * @throws TokenInUrlError, UnauthenticatedError; TokenConflictError for credentials of two users; CrossSiteError for an
-   * unsafe request from another site with the cookie; StoreError
+   * unsafe request from another site with a token cookie, whatever else it carries; StoreError
    */
   read (request: Asked): Access | Promise<Access> {
     const seen = foundAccess(request)
     if (seen !== null) return seen
     rejectTokenInUrl(request.url)
+    rejectOtherSites(request, this.#manager, this.#cookies)
     const bearer = readBearer(request.headers.authorization)
     const cookie = this.#cookies.access(request)
     if (bearer !== null) {
@@ -56,14 +57,12 @@ export class AccessReader {
         if (token === null) throw new UnauthenticatedError(true)
         if (cookie === null || cookie === bearer) return this.#keep(request, token, 'header')
         return andThen(this.#verify(cookie), (other) => {
-          rejectConflict(token.userId, other?.userId ?? null)
+          rejectTwoUsers(token.userId, other?.userId ?? null)
           return this.#keep(request, token, 'header')
         })
       })
     }
     if (cookie === null) return NONE
-    const { trustedOrigins } = this.#manager.options
-    if (trustedOrigins !== null) rejectCrossSite(request, trustedOrigins)
     return andThen(this.#verify(cookie), (token) => this.#keep(request, token, 'cookie'))
   }
 
@@ -73,10 +72,11 @@ export class AccessReader {
    */
   async userOf (request: Pick<RequestLike, 'headers'>): Promise<string | null> {
     let userId: string | null = null
-    for (const text of presentedAccessTokens(request, this.#cookies)) {
+    for (const text of [bearerIn(request.headers.authorization), this.#cookies.access(request)]) {
+      if (text === null) continue
       const token = await this.#verify(text)
       if (token === null) continue
-      rejectConflict(token.userId, userId)
+      rejectTwoUsers(token.userId, userId)
       userId = token.userId
     }
     return userId
@@ -93,11 +93,22 @@ export class AccessReader {
 
   #keep (request: Asked, token: AccessToken | null, by: 'header' | 'cookie'): Access {
     if (token !== null) {
-      rejectConflict(token.userId, this.#manager.opened(request)?.userId ?? null)
+      rejectTwoUsers(token.userId, this.#manager.opened(request)?.userId ?? null)
       this.#tokens.seen(token)
     }
     return keepAccess(request, { token, by })
   }
+}
+
+/**
+ * The cross-site rule for a request with a cookie that carries a token, whatever credentials it has besides: for the
+ * session cookie its manager does the same.
+ *
+ * @throws CrossSiteError
+ */
+export function rejectOtherSites (request: RequestLike, { options: { trustedOrigins } }: SessionManager, cookies: TokenCookies): void {
+  if (trustedOrigins === null || !isUnsafe(request.method)) return
+  if (cookies.accesses(request).length > 0 || cookies.refreshes(request).length > 0) rejectCrossSite(request, trustedOrigins)
 }
 
 /** What a guard has found in a request; `null`: none has looked, or there was nothing. */
@@ -120,8 +131,4 @@ export function andThen<T, R> (value: T | Promise<T>, work: (value: T) => R | Pr
 function nothingFrom (error: unknown): null {
   if (error instanceof UnauthenticatedError) return null
   throw error
-}
-
-function rejectConflict (userId: string, other: string | null): void {
-  if (other !== null && other !== userId) throw new TokenConflictError('the request carries credentials of two users')
 }

@@ -1,17 +1,18 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { rejectCrossSite } from '../session/cross-site.js'
 import { forbidCaching } from '../session/http.js'
-import { SessionManager } from '../session/session-manager.js'
 import { accountRoutes } from './auth/account.js'
+import { authOperations } from './auth/operations.js'
 import { checkAuthOptions } from './auth/options.js'
 import type { AuthRoutesOptions } from './auth/options.js'
+import { authParts } from './auth/parts.js'
 import { signInRoutes } from './auth/sign-in.js'
 import { signOutRoutes } from './auth/sign-out.js'
 import { tokenRoutes } from './auth/token-routes.js'
 import { verifyRoute } from './auth/verify.js'
 import { takeJsonOnly } from './json-body.js'
+import { serializePlainly } from './operation.js'
 import { handleError } from './problems.js'
-import { TokenCookies } from './token-cookies.js'
 import { rejectTokenInUrl } from './token-url.js'
 
 /**
@@ -24,13 +25,12 @@ import { rejectTokenInUrl } from './token-url.js'
  */
 export const authRoutes: FastifyPluginAsync<AuthRoutesOptions> = async (app, options) => {
   checkAuthOptions(options)
-  const manager = app.hasDecorator('sessions') ? app.sessions : null
-  if (!(manager instanceof SessionManager) || !app.hasDecorator('tokens')) throw new TypeError('authRoutes: register the plugins "sessions" and "tokens" first')
-  const { trustedOrigins, cookie } = manager.options
-  const parts = { options, tokens: app.tokens, manager, cookies: new TokenCookies(cookie.secure) }
+  const parts = authParts(app, options)
+  const { trustedOrigins } = parts.manager.options
 
   app.setErrorHandler(handleError)
   takeJsonOnly(app)
+  serializePlainly(app)
   app.addHook('onRequest', (request, reply, done) => {
     forbidCaching(reply)
     try {
@@ -41,9 +41,10 @@ export const authRoutes: FastifyPluginAsync<AuthRoutesOptions> = async (app, opt
       done(error as Error)
     }
   })
-  signInRoutes(app, parts)
-  tokenRoutes(app, parts)
-  signOutRoutes(app, parts)
-  accountRoutes(app, parts)
-  verifyRoute(app, parts)
+  const operations = authOperations(options.document)
+  signInRoutes(app, parts, operations)
+  tokenRoutes(app, parts, operations)
+  signOutRoutes(app, parts, operations)
+  accountRoutes(app, parts, operations)
+  verifyRoute(app, parts, operations)
 }

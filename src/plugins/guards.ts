@@ -1,11 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { seconds, show } from '../core/options.js'
-import { rejectCrossSite } from '../session/cross-site.js'
 import { LONGEST_MAX_AGE } from '../session/options.js'
 import type { SessionManager } from '../session/session-manager.js'
 import { ForbiddenError, ReauthenticateError, UnauthenticatedError } from '../tokens/errors.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { andThen } from './access.js'
+import { andThen, rejectOtherSites } from './access.js'
 import type { AccessReader } from './access.js'
 import { identityHeaders, identityOfSession, identityOfToken } from './identity.js'
 import type { Identity } from './identity.js'
@@ -92,9 +91,8 @@ export function createGuards (parts: GuardParts): Guards {
     verifyRefreshToken: guard((request) => {
       if (request.refresh !== null) return
       rejectTokenInUrl(request.url)
-      const { token, transport } = readRefreshToken(request, cookies)
-      const { trustedOrigins } = manager.options
-      if (transport === 'cookie' && trustedOrigins !== null) rejectCrossSite(request, trustedOrigins)
+      rejectOtherSites(request, manager, cookies)
+      const { token } = readRefreshToken(request, cookies)
       return tokens.inspect(token, request).then((info) => { request.refresh = info })
     })
   }

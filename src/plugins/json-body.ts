@@ -1,6 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RequestError } from './problems.js'
 
+/** The schema of a body where there is nothing to say: absent, which arrives as null, or an object without members. */
+export const NO_MEMBERS = Object.freeze({ type: 'object', nullable: true, additionalProperties: false })
+
 /**
  * Takes bodies of JSON in UTF-8 and no others: 415 for another type, charset or a compressed body, 400 for bytes that are
  * no UTF-8. A body that is empty is none, whatever its type says: every member of it may be optional.

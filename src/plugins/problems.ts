@@ -84,8 +84,10 @@ export function sendAnswer (reply: FastifyReply, { problem, headers: { vary, ...
 /** The last resort of every request. */
 export function handleError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const result = toAnswer(error)
-  if (result.problem.status >= 500) request.log.error({ err: error }, 'the request failed')
-  else request.log.debug({ err: error }, 'the request was refused')
+  const { status, code } = result.problem
+  if (status < 500) request.log.debug({ err: error }, 'the request was refused')
+  else if (error instanceof RequestError) request.log.info({ code }, 'the request was refused') // decided: no fault, and no stack a request of a flood
+  else request.log.error({ err: error }, 'the request failed')
   return sendAnswer(reply, result)
 }
 

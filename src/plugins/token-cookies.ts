@@ -23,20 +23,30 @@ export class TokenCookies {
 
   /** The access token of a request's cookie; `null`: none, or several that differ, whose order means nothing (6265bis section 4.2.2). */
   access ({ headers }: Asked): string | null {
-    const [only = null, ...others] = distinct(headers.cookie, this.accessName)
+    const [only = null, ...others] = this.accesses({ headers })
     return others.length === 0 ? only : null
   }
 
   /** The refresh token of a request's cookie; `null`: none. @throws TokenConflictError for several that differ */
   refresh ({ headers }: Asked): string | null {
-    const [only = null, ...others] = distinct(headers.cookie, this.refreshName)
+    const [only = null, ...others] = this.refreshes({ headers })
     if (others.length > 0) throw new TokenConflictError('the request carries two refresh cookies that differ')
     return only
   }
 
-  /** Sends the access token of a pair. */
+  /** All that differ of the access tokens in a request's cookies. */
+  accesses ({ headers }: Asked): readonly string[] {
+    return distinct(headers.cookie, this.accessName)
+  }
+
+  /** All that differ of the refresh tokens in a request's cookies. */
+  refreshes ({ headers }: Asked): readonly string[] {
+    return distinct(headers.cookie, this.refreshName)
+  }
+
+  /** Sends the access token of a pair: for a second at least, for no answer with tokens deletes a cookie. */
   setAccess (reply: ReplyLike, { accessToken, expiresIn }: TokenPair): void {
-    this.#set(reply, this.accessName, accessToken, 'lax', expiresIn)
+    this.#set(reply, this.accessName, accessToken, 'lax', Math.max(1, expiresIn))
   }
 
   /** Sends the refresh token of a pair, if it has one. */

@@ -1,7 +1,8 @@
 import type { ReplyLike, RequestLike } from '../session/http.js'
 import { TokenConflictError, TokenMissingError } from '../tokens/errors.js'
+import { REFRESH_PREFIX } from '../tokens/refresh-token.js'
 import type { TokenPair } from '../tokens/tokens.js'
-import { readBearer, REFRESH_PREFIX } from './bearer.js'
+import { bearerIn, readBearer } from './bearer.js'
 import { invalid } from './problems.js'
 import type { TokenCookies } from './token-cookies.js'
 
@@ -44,8 +45,8 @@ export function readRefreshToken (request: Asked, cookies: TokenCookies): Presen
   const bearer = readBearer(request.headers.authorization)
   const isRefresh = bearer?.startsWith(REFRESH_PREFIX) === true
   const explicit = [
-    { token: inBody(request.body), transport: 'body' as const },
-    { token: inHeader(request), transport: 'hybrid' as const },
+    { token: readBody(request.body), transport: 'body' as const },
+    ...inHeader(request).map((token) => ({ token, transport: 'hybrid' as const })),
     { token: isRefresh ? bearer : null, transport: 'body' as const }
   ].filter(isPresent)
   const [first] = explicit
@@ -59,16 +60,14 @@ export function readRefreshToken (request: Asked, cookies: TokenCookies): Presen
   throw new TokenMissingError()
 }
 
-/** All texts in a request that may be refresh tokens, for what ends whatever it is shown. */
+/** All texts in a request that may be refresh tokens, each once: for what ends whatever it is shown. Refuses nothing. */
 export function presentedRefreshTokens (request: Asked, cookies: TokenCookies): readonly string[] {
-  const bearer = readBearer(request.headers.authorization)
-  return [inBody(request.body), inHeader(request), bearer, cookies.refresh(request)].filter((text) => text !== null)
+  return distinct(inBody(request.body), ...inHeader(request), bearerIn(request.headers.authorization), ...cookies.refreshes(request))
 }
 
-/** All texts in a request that may be access tokens. */
+/** All texts in a request that may be access tokens, each once. Refuses nothing. */
 export function presentedAccessTokens ({ headers }: Asked, cookies: TokenCookies): readonly string[] {
-  const bearer = readBearer(headers.authorization)
-  return [bearer?.startsWith(REFRESH_PREFIX) === true ? null : bearer, cookies.access({ headers })].filter((text) => text !== null)
+  return distinct(bearerIn(headers.authorization), ...cookies.accesses({ headers }))
 }
 
 /** Puts a pair on the answer; returns what goes into its JSON. */
@@ -85,16 +84,23 @@ export function sendTokens (reply: ReplyLike, pair: TokenPair, transport: Transp
   return rest
 }
 
-function inBody (body: unknown): string | null {
-  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'refresh_token')) return null
-  const token: unknown = Reflect.get(body, 'refresh_token')
+function inBody (body: unknown): unknown {
+  return typeof body === 'object' && body !== null && Object.hasOwn(body, 'refresh_token') ? Reflect.get(body, 'refresh_token') : null
+}
+
+/** @throws RequestError `ERR_VALIDATION` for what is no text */
+function readBody (body: unknown): string | null {
+  const token = inBody(body) ?? ''
   if (typeof token !== 'string') throw invalid('refresh_token', 'must be text')
   return token === '' ? null : token
 }
 
-function inHeader ({ headers }: Asked): string | null {
-  const token = [headers[REFRESH_HEADER] ?? []].flat().join(', ')
-  return token === '' ? null : token
+/** Several headers of the name arrive as one, joined by commas, which no token has. */
+function inHeader ({ headers }: Asked): readonly string[] {
+  return distinct(...[headers[REFRESH_HEADER] ?? []].flat().flatMap((text) => text.split(',')).map((text) => text.trim()))
 }
+
+/** Each text once, without what is none. */
+const distinct = (...found: readonly unknown[]): string[] => [...new Set(found)].filter((text) => typeof text === 'string').filter((text) => text !== '')
 
 const isPresent = <T extends Transport> (source: { token: string | null, transport: T }): source is { token: string, transport: T } => source.token !== null

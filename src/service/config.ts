@@ -2,6 +2,8 @@ import { readDatabase, readDataDir } from './config/database.js'
 import type { DatabaseConfig } from './config/database.js'
 import { isLocal } from '../stores/postgres/connection-string.js'
 import { Env } from './config/env.js'
+import { readOperation } from './config/operation.js'
+import type { OperationConfig } from './config/operation.js'
 import { readSessions } from './config/sessions.js'
 import type { SessionsConfig } from './config/sessions.js'
 import { readTokens } from './config/tokens.js'
@@ -23,6 +25,7 @@ export interface Config {
   readonly sessions: SessionsConfig
   readonly tokens: TokensConfig
   readonly users: UsersConfig
+  readonly operation: OperationConfig
   readonly trustProxy: TrustProxy
   readonly logLevel: LogLevel
   /** What is allowed and should be seen to; lines without values. */
@@ -43,6 +46,7 @@ export const VARIABLES = [
   'SESSION_COOKIE_NAME', 'SESSION_SECURE', 'SESSION_SAME_SITE', 'SESSION_DOMAIN', 'SESSION_MAX_AGE', 'SESSION_ABSOLUTE_MAX_AGE',
   'SESSION_REFRESH_INTERVAL', 'SESSION_CLEANUP_INTERVAL', 'MAX_SESSIONS_PER_USER', 'TOKEN_ISSUER', 'TOKEN_AUDIENCE', 'ACCESS_TOKEN_TTL',
   'REFRESH_TOKEN_TTL', 'REFRESH_ABSOLUTE_TTL', 'REFRESH_MIN_AGE', 'REFRESH_STRAGGLER_WINDOW', 'RATE_LIMIT', 'ADMIN_EMAILS',
+  'METRICS', 'EVENT_RETENTION',
   ...SECRETS, ...SECRETS.map((name) => `${name}_FILE`)
 ]
 
@@ -66,12 +70,13 @@ export function readConfig (given: NodeJS.ProcessEnv): Config {
   if (env.isProduction && !env.isGiven('SESSION_AUTH_KEYS')) env.fault('SESSION_AUTH_KEYS is required in production; make one with: openssl rand -base64 32')
   const tokens = readTokens(env, { port, sessions })
   const users = readUsers(env)
+  const operation = readOperation(env)
   const trustProxy = readTrustProxy(env)
   if (env.isProduction && trustProxy === false) env.warnings.push('TRUST_PROXY is off: behind a proxy every request seems to come from its address, over http')
   const logLevel = env.choice('LOG_LEVEL', LOG_LEVELS) ?? 'info'
   const dataDir = readDataDir(env)
   env.throwFaults()
-  return Object.freeze({ isProduction: env.isProduction, host, port, dataDir, database, sessions, tokens, users, trustProxy, logLevel, warnings: Object.freeze(env.warnings) })
+  return Object.freeze({ isProduction: env.isProduction, host, port, dataDir, database, sessions, tokens, users, operation, trustProxy, logLevel, warnings: Object.freeze(env.warnings) })
 }
 
 function readPort (env: Env): number {

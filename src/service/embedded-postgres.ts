@@ -18,6 +18,8 @@ import { watchEnd } from './embedded-postgres/watch.js'
 
 export { EmbeddedPostgresError, type EmbeddedPostgresErrorCode } from './embedded-postgres/errors.js'
 
+const DATABASE = 'silverback'
+
 export interface EmbeddedPostgresOptions {
   /** The folder that keeps the data; made when missing, with access for its owner only. */
   readonly dataDir: string
@@ -74,7 +76,7 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions): 
     const adopted = await adoptServer(layout)
     const server = adopted ?? await startServer(layout, { binaries, settings, listen, unshare })
     log?.(`PostgreSQL ${adopted === null ? 'started' : 'found running and taken over'} (pid ${server.identity.pid}), data in ${directory}`)
-    const connectionString = await openDatabase(layout, server, options.database ?? 'silverback')
+    const connectionString = await openDatabase(layout, server, options.database ?? DATABASE)
     const unwatch = watchEnd(server.identity, () => { onEnd?.(`the embedded PostgreSQL ended (see its log ${layout.log}): restart the service`) })
     const stop = once(async () => {
       unwatch()
@@ -85,6 +87,33 @@ export async function startEmbeddedPostgres (options: EmbeddedPostgresOptions): 
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+/** A server that is used for a while and may be somebody else's. */
+export interface BorrowedPostgres {
+  /** A secret: it holds the superuser's password. */
+  readonly connectionString: string
+  /** Stops the server if it was started for this use. Calls after the first share its outcome. */
+  giveBack (): Promise<void>
+}
+
+/**
+ * Uses the server of a service that runs on the data folder, and leaves it running; where none runs, starts one.
+ *
+ * @throws EmbeddedPostgresError as `startEmbeddedPostgres`; `ERR_DATA_DIR_IN_USE` when who holds the folder has no server
+ */
+export async function borrowEmbeddedPostgres (options: EmbeddedPostgresOptions): Promise<BorrowedPostgres> {
+  try {
+    const own = await startEmbeddedPostgres(options)
+    return { connectionString: own.connectionString, giveBack: own.stop }
+  } catch (error) {
+    if (!(error instanceof EmbeddedPostgresError) || error.code !== 'ERR_DATA_DIR_IN_USE') throw error
+    const layout = layoutOf(await realpath(resolve(options.dataDir)))
+    const server = await adoptServer(layout)
+    if (server === null) throw error
+    const access = { endpoint: server.endpoint, password: await readPassword(layout) }
+    return { connectionString: connectionStringOf(access, options.database ?? DATABASE), giveBack: async () => {} }
   }
 }
 

@@ -31,10 +31,18 @@ interface KeyRing<K extends string> {
 
 const randomKey = (): string => randomBytes(KEY_BYTES).toString('base64url')
 
+/** Makes new keys, each as its variable takes it. */
+export const MAKE_KEY = {
+  SESSION_AUTH_KEYS: randomKey,
+  SESSION_ENCRYPTION_KEYS: randomKey,
+  TOKEN_SIGNING_KEYS: (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  TOKEN_REFRESH_KEYS: randomKey
+} as const
+
 const SESSION_KEYS: KeyRing<'SESSION_AUTH_KEYS'> = {
   file: 'keys.json',
   what: 'session keys',
-  make: { SESSION_AUTH_KEYS: randomKey },
+  make: { SESSION_AUTH_KEYS: MAKE_KEY.SESSION_AUTH_KEYS },
   check: { SESSION_AUTH_KEYS: (text) => { parseKeys('keys', text) } }
 }
 
@@ -42,10 +50,7 @@ const SESSION_KEYS: KeyRing<'SESSION_AUTH_KEYS'> = {
 const TOKEN_KEYS: KeyRing<'TOKEN_SIGNING_KEYS' | 'TOKEN_REFRESH_KEYS'> = {
   file: 'token-keys.json',
   what: 'token keys',
-  make: {
-    TOKEN_SIGNING_KEYS: () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    TOKEN_REFRESH_KEYS: randomKey
-  },
+  make: { TOKEN_SIGNING_KEYS: MAKE_KEY.TOKEN_SIGNING_KEYS, TOKEN_REFRESH_KEYS: MAKE_KEY.TOKEN_REFRESH_KEYS },
   check: {
     TOKEN_SIGNING_KEYS: (text) => { parseSigningKeys(text) },
     TOKEN_REFRESH_KEYS: (text) => { parseKeys('keys', text) }

@@ -12,6 +12,9 @@ const REDACTED = [
 /** Of a path, far more than any of ours has. */
 const MAX_PATH = 200
 
+/** A refresh or access token, which nobody but a client gone wrong puts into a path. */
+const TOKEN = /(?:rt_|eyJ)[\w.-]{16,}/g
+
 /** What takes the lines of a log. */
 export interface LogStream { write (line: string): void }
 
@@ -26,8 +29,8 @@ export function createLog (level: LogLevel, stream?: LogStream): FastifyBaseLogg
   return Fastify({ logger: { level, redact, serializers: { req: describe }, ...(stream !== undefined && { stream }) } }).log
 }
 
-/** What a line says of a request: as Fastify does, but of its URL the path alone, and not all of a long one. */
+/** What a line says of a request: as Fastify does, but of its URL the path alone, without tokens, and not all of a long one. */
 function describe ({ method, url, host, ip, socket }: FastifyRequest) {
-  const path = String(url).split('?', 1)[0]?.slice(0, MAX_PATH) ?? '' // what others log as `req` may have none
+  const path = String(url).split('?', 1)[0]?.replace(TOKEN, '[redacted]').slice(0, MAX_PATH) ?? '' // what others log as `req` may have none
   return { method, url: path, host, remoteAddress: ip, ...(socket?.remotePort !== undefined && { remotePort: socket.remotePort }) }
 }

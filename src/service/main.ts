@@ -1,48 +1,7 @@
-import closeWithGrace from 'close-with-grace'
-import type { FastifyBaseLogger } from 'fastify'
-import { readConfig } from './config.js'
-import type { Config } from './config.js'
-import { ConfigError } from './config/error.js'
-import { EmbeddedPostgresError } from './embedded-postgres.js'
-import { KeysFileError } from './keys.js'
-import { createLog } from './log.js'
-import { startService } from './service.js'
-import { StartError } from './start-error.js'
+import { runService } from './run.js'
 
-/** Longer than the stop of the service takes; after it the process ends all the same. */
-const STOP_MS = 12_000
-
-try {
-  const config = readConfig(process.env)
-  await run(config, createLog(config.logLevel))
-} catch (error) {
-  if (!isExpected(error)) throw error
-  console.error(`silverback cannot start: ${error.message}`)
+const fault = await runService(process.env)
+if (fault !== null) {
+  console.error(fault)
   process.exitCode = 1
-}
-
-/** Runs until a signal; a second one ends the process at once. An error that nobody has caught is logged, not fatal. */
-async function run (config: Config, log: FastifyBaseLogger): Promise<void> {
-  process.on('unhandledRejection', (err) => { log.error({ err }, 'an error that nobody has caught') })
-  const starting = startService(config, log)
-  const grace = closeWithGrace({ delay: STOP_MS, skip: ['unhandledRejection'], logger: { error: (what: unknown) => { log.error(what) } } }, async ({ signal, err }) => {
-    if (err !== undefined) log.fatal({ err }, 'stopping after an error that nobody has caught')
-    else log.info(`stopping (${signal ?? 'nothing left to do'})`)
-    const service = await starting.catch(() => null)
-    await service?.stop()
-    log.info('stopped')
-  })
-  try {
-    const { url } = await starting
-    log.info(`silverback runs at ${url}`)
-  } catch (error) {
-    grace.uninstall()
-    throw error
-  }
-}
-
-/** What whoever starts the service can mend: said in one line, without a stack. */
-function isExpected (error: unknown): error is Error {
-  return error instanceof ConfigError || error instanceof EmbeddedPostgresError || error instanceof KeysFileError ||
-    error instanceof StartError || (error instanceof Error && 'syscall' in error) // what the system refuses besides
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { Pool } from 'pg'
 import { isLocal } from '../stores/postgres/connection-string.js'
 import { openPool } from '../stores/postgres/pool.js'
 import { Database } from '../stores/postgres/query.js'
@@ -19,14 +20,18 @@ import { folderError, listenError } from './start-error.js'
 export interface Service {
   /** Where people go. */
   readonly url: string
-  /** Stops accepting, lets what is under way finish within six seconds, and gives everything back. Never rejects. */
+  /** Stops accepting, lets what is under way finish within six seconds, and gives everything back: within ten. Never rejects. */
   stop (): Promise<void>
 }
 
-/** Requests that take longer than this are cut: the whole stop shall end within ten seconds. */
+/** Requests that take longer than this are cut, and what is still to be written is lost: connections may take three seconds more to close. */
 const DRAIN_MS = 6_000
-/** For users, throttle and lists: most of a sign-in is its hash. */
+/** For those whose requests were cut, to end. */
+const CUT_MS = 500
+/** For users, throttle, lists, events and statistics: most of a sign-in is its hash. */
 const OWN_CONNECTIONS = 5
+/** For sessions, and for tokens. */
+const STORE_CONNECTIONS = 10
 
 /**
  * Starts everything in order: the embedded PostgreSQL where no other is given, the keys, the application, the port; then
@@ -61,12 +66,12 @@ async function startParts (config: Config, log: FastifyBaseLogger, undo: Undo): 
   const keys = await inFolder(dataDir, async () => await openKeys(config, note))
   const { migrationUrl, directUrl, migrateOnStart, pooler } = config.database
   const directConnectionString = directUrl?.reveal() ?? connectionString
-  const stored = openStores(connectionString, directConnectionString, pooler, undo)
+  const { closePools, ...stored } = openStores(connectionString, directConnectionString, pooler)
   const migrationConnectionString = migrationUrl?.reveal() ?? directConnectionString
   const readiness = watchDatabase({ connectionString, migrationConnectionString, migrateOnStart, pooler, lost: () => lost, log })
-  undo.push(async () => { await readiness.close() })
+  undo.push(async () => { await Promise.all([readiness.close(), closePools()]) }) // each waits for a database that is silent
   const app = buildApp({ config, ...keys, ...stored, readiness, log })
-  undo.push(async () => { await drain(app) })
+  undo.push(async () => { await drain(app, log) })
   await listen(app, config)
   return urlOf(app, config.host)
 }
@@ -82,15 +87,24 @@ async function openKeys ({ sessions, tokens, dataDir }: Config, log: (message: s
 
 type Undo = (() => Promise<unknown>)[]
 
-/** The stores close with the application; the pool of what is the service's own after it. */
-function openStores (connectionString: string, listenConnectionString: string, pooler: 'transaction' | undefined, undo: Undo): Pick<AppParts, 'store' | 'tokenStore' | 'database'> {
-  const own = openPool(connectionString, { max: OWN_CONNECTIONS, pooler: pooler !== undefined })
-  undo.push(own.close)
+interface Stores extends Pick<AppParts, 'store' | 'tokenStore' | 'database' | 'pools'> { closePools (): Promise<void> }
+
+/** The stores close with the application, the pools after it. */
+function openStores (connectionString: string, listenConnectionString: string, pooler: 'transaction' | undefined): Stores {
+  const closing: (() => Promise<void>)[] = []
+  const open = (max: number): Pool => {
+    const { pool, close } = openPool(connectionString, { max, pooler: pooler !== undefined })
+    closing.push(close)
+    return pool
+  }
+  const pools = { service: open(OWN_CONNECTIONS), sessions: open(STORE_CONNECTIONS), tokens: open(STORE_CONNECTIONS) }
   const behind = pooler === undefined ? {} : { pooler }
   return {
-    store: new PostgresStore({ connectionString, ...behind }),
-    tokenStore: new PostgresTokenStore({ connectionString, listenConnectionString, ...behind }),
-    database: new Database({ pool: own.pool, named: pooler === undefined })
+    store: new PostgresStore({ pool: pools.sessions, ...behind }),
+    tokenStore: new PostgresTokenStore({ pool: pools.tokens, listenConnectionString, ...behind }),
+    database: new Database({ pool: pools.service, named: pooler === undefined }),
+    pools,
+    async closePools () { await Promise.all(closing.map(async (close) => { await close() })) }
   }
 }
 
@@ -123,13 +137,16 @@ async function startDatabase ({ dataDir, isProduction }: Config, listeners: List
   return postgres.connectionString
 }
 
-/** Closes the application: its sessions, the cleanup, the pool. Connections that are still busy after the time are cut. */
-async function drain (app: FastifyInstance): Promise<void> {
+/** Closes the application: its sessions, the cleanup, what is still to be written. Not a moment longer than the time. */
+async function drain (app: FastifyInstance, log: FastifyBaseLogger): Promise<void> {
   const closed = new AbortController()
-  const cut = pause(DRAIN_MS, undefined, { signal: closed.signal }).then(() => { app.server.closeAllConnections() }, () => { /* it was in time */ })
-  await app.close()
-  closed.abort()
-  await cut
+  const { signal } = closed
+  const close = app.close().finally(() => { closed.abort() })
+  const isLate = await Promise.race([close.then(() => false), pause(DRAIN_MS, true, { signal }).catch(() => false)])
+  if (!isLate) return
+  app.server.closeAllConnections()
+  log.warn('what was under way did not end in time, and is cut')
+  await Promise.race([close, pause(CUT_MS, undefined, { signal }).catch(() => { /* they have ended */ })])
 }
 
 function urlOf (app: FastifyInstance, host: string): string {

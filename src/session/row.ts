@@ -25,8 +25,8 @@ export type Renewal = Omit<NonNullable<SessionChange['renew']>, 'id' | 'secretHa
 const NO_PATCH: ValuesPatch = Object.freeze({ set: Object.freeze({}), unset: Object.freeze([]) })
 
 /**
- * The row behind one request's session: the record last seen, the credential that leads to it, and the five ways to
- * write it. Each is one call of the store, and tells the events and signals that go with it.
+ * The row behind one request's session: the record last seen, the credential that leads to it (or has led to no live one), and
+ * the five ways to write it. Each is one call of the store, and tells the events and signals that go with it.
  */
 export class SessionRow {
   readonly #host: SessionHost
@@ -36,6 +36,8 @@ export class SessionRow {
   #next: { readonly id: string, readonly secret: Buffer } | null = null
   #signal: AbortSignal | null = null
   #hasDefaultLife: boolean
+  /** The `maxAge` that was saved and that the row did not take: its life is that of its tokens. */
+  #cookieLife: number | null = null
   /** The credential is newer than the cookie that the browser has. */
   #isReissued = false
   /** The session's own idle lifetime, as it shall become; `undefined`: as it is. */
@@ -72,7 +74,7 @@ export class SessionRow {
   get hasDefaultLife (): boolean { return this.maxAge === undefined ? this.#hasDefaultLife : this.maxAge === null }
 
   /** Seconds that a cookie lives that is sent now. */
-  get cookieSeconds (): number { return this.hasDefaultLife ? this.#host.options.maxAge : this.idleSeconds }
+  get cookieSeconds (): number { return this.#cookieLife ?? (this.hasDefaultLife ? this.#host.options.maxAge : this.idleSeconds) }
 
   /** Draws another identity for the session that begins next. */
   redraw (): void {
@@ -125,7 +127,10 @@ export class SessionRow {
       ...patch, idleSeconds: this.idleSeconds, ...(this.maxAge !== undefined && { maxAge: this.maxAge })
     })
     if (saved === null) throw new SessionGoneError()
-    this.#hasDefaultLife = this.hasDefaultLife
+    const { maxAge } = this
+    const isTaken = maxAge === undefined || saved.maxAge === (maxAge && Math.ceil(maxAge))
+    this.#cookieLife = isTaken ? null : maxAge
+    if (isTaken) this.#hasDefaultLife = this.hasDefaultLife
     this.maxAge = undefined
     this.adopt(saved)
     return saved
@@ -147,13 +152,18 @@ export class SessionRow {
     return saved
   }
 
-  /** Ends the session, if there is one. */
+  /**
+   * Ends the session, if there is one. One that is blocked was refused when it was asked for, and ends as well: a block that
+   * is lifted later must not sign in who has signed out. That it is theirs, only the secret of their cookie says.
+   */
   async remove (): Promise<void> {
-    if (this.#record === null) return
-    const { id } = this.#record
-    const wasThere = await this.#host.store.delete(id)
+    const { store, signals } = this.#host
+    const refused = this.#record === null ? this.#credential : null
+    const id = (this.#record ?? refused)?.id
+    if (id === undefined) return
+    const wasThere = refused === null ? await store.delete(id) : await store.delete(id, hashSecret(refused.secret))
     this.forget()
-    this.#host.signals.fire(id, 'ended')
+    if (wasThere || refused === null) signals.fire(id, 'ended')
     if (wasThere) publish(this.#host, 'destroyed', { sessionId: id })
   }
 

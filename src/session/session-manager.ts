@@ -202,11 +202,9 @@ export class SessionManager implements Manager, SessionHost {
     await this.opened(request)?.renew({ keep: 'all', dropsTokens: true })
   }
 
-  /** A session was ended with its tokens. If it is that of the request, it is gone for it, and its cookie is cleared with the answer. */
-  endedByTokens (sessionId: string, request?: object): void {
+  /** A session was ended with its tokens. */
+  endedByTokens (sessionId: string): void {
     this.#tellEnd(sessionId)
-    const session = request === undefined ? null : this.opened(request)
-    if (session?.id === sessionId) session.noteEnd()
   }
 
   /** What the feed has told: fires the signals of sessions that were ended or blocked, by whatever and wherever. */
@@ -253,7 +251,7 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
-    const row = new SessionRow(this, new SessionOrigin(request, reply), record, record && (presented?.credential ?? null))
+    const row = new SessionRow(this, new SessionOrigin(request, reply), record, presented?.credential ?? null)
     const cookie = new SessionCookie(row, this.options, presented)
     const session = new RequestSession(this, row, cookie, isVolatile)
     setOpened(request, session)

@@ -86,7 +86,7 @@ export interface Session<T extends object = SessionData> {
   data (): Partial<ValuesOf<T>>
   /** Slides the expiry with this answer, `refreshInterval` or not. */
   touch (): void
-  /** Cookie attributes for this answer alone, but for path and domain, and the session's own `maxAge`, which is kept. @throws TypeError as for the plugin's options */
+  /** Cookie attributes for this answer alone, but for path and domain, and the session's own `maxAge`, which is kept; on a session with refresh tokens that, too, concerns the cookie of this answer alone. @throws TypeError as for the plugin's options */
   options (cookieOptions: SessionCookieOptions): void
   /** Whether there are changes that are not saved. */
   isModified (): boolean
@@ -106,6 +106,9 @@ export interface Session<T extends object = SessionData> {
    * old cookie works as before, unless the answer was lost behind the commit
    */
   regenerate (keepKeys?: readonly string[]): Promise<void>
-  /** Ends the session now, and clears the cookie with the answer. @throws StoreError; nothing has ended then */
+  /**
+   * Ends the session now, and clears the cookie with the answer. One that is blocked ends, too, by the cookie that leads to
+   * it, though here it looks like none. @throws StoreError; nothing has ended then
+   */
   destroy (): Promise<void>
 }

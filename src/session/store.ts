@@ -87,7 +87,10 @@ export interface NewSession extends ValuesPatch {
 export interface SessionChange extends ValuesPatch {
   /** Seconds from now to the new `expiresAt`, for a session without a `maxAge` of its own; capped by the absolute end. */
   readonly idleSeconds: number
-  /** A new idle lifetime of the session's own; absent: unchanged. The row's own, as it is then, goes before `idleSeconds`. */
+  /**
+   * A new idle lifetime of the session's own; absent: unchanged. The row's own, as it is then, goes before `idleSeconds`.
+   * A session that refresh tokens name keeps the one that it has from them, unless they are dropped.
+   */
   readonly maxAge?: number | null
   /** `regenerate`: a new id and secret. */
   readonly renew?: {
@@ -137,8 +140,11 @@ export interface Store {
    * @throws SessionTooLargeError `ERR_SESSION_TOO_LARGE` when the merged values are over 256 KiB; nothing is written
    */
   save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null>
-  /** Ends a session. Resolves to whether there was one that had not expired (a blocked one counts). */
-  delete (id: string): Promise<boolean>
+  /**
+   * Ends a session; where a hash is given, only one of that secret. Resolves to whether there was one that had not expired
+   * (a blocked one counts).
+   */
+  delete (id: string, secretHash?: Uint8Array): Promise<boolean>
   /** Removes what has expired, in small batches; resolves to how many. Safe to run on many machines: one works. */
   cleanup (options?: CleanupOptions): Promise<number>
 

@@ -1,6 +1,7 @@
 import type { SessionRecord } from '../session/store.js'
 import { BatchSender, type Caller, left } from './batch-sender.js'
 import type { BulkStore } from './bulk-store.js'
+import { tellBatch } from './measures.js'
 
 const MAX_IDS = 128
 
@@ -44,6 +45,7 @@ export class LoadQueue {
   }
 
   async #send (batch: Batch, answered: () => void): Promise<void> {
+    tellBatch('load', batch.size)
     const [[id, load] = []] = batch
     if (batch.size === 1 && id !== undefined && load?.callers.length === 1) {
       const [caller] = load.callers

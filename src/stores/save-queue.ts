@@ -1,6 +1,7 @@
 import type { SessionChange, SessionRecord } from '../session/store.js'
 import { BatchSender, type Caller, left } from './batch-sender.js'
 import type { BulkStore, SaveEntry } from './bulk-store.js'
+import { tellBatch } from './measures.js'
 
 const MAX_IDS = 128
 
@@ -67,6 +68,7 @@ export class SaveQueue {
   }
 
   async #send (batch: readonly Entry[], answered: () => void): Promise<void> {
+    tellBatch('save', batch.length)
     const [lone] = batch
     const unsaved = batch.length === 1 && lone?.parts.length === 1 ? batch : await this.#saveTogether(batch)
     if (unsaved !== batch) answered()

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { newId } from '../core/credential.js'
 import type { Store } from '../session/store.js'
-import { apart, begin, DAY, facts, freshHash, HOUR, hasValues, isGone, load, MINUTE, newSession, other, put, renewal, slide, upTo } from './fixtures.js'
+import { apart, begin, DAY, facts, found, freshHash, HOUR, hasValues, isGone, load, MINUTE, newSession, other, put, renewal, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 const FULL = {
@@ -108,6 +108,22 @@ export const lifeLaws: Laws = {
     const expired = await begin(store, { idleSeconds: MINUTE })
     await advance(HOUR)
     assert.equal(await store.delete(expired.id), false)
+  },
+
+  async 'delete with a secret\'s hash ends the session of that secret alone, live or blocked' (harness) {
+    for (const isBlocked of [false, true]) {
+      const session = await begin(harness.store)
+      const { id, secretHash } = found(await harness.store.save(session.id, session.secretHash, put({}, { renew: renewal([], session.id) })))
+      if (isBlocked) await harness.store.block(id, 'test')
+      for (const wrong of [session.secretHash, freshHash()]) assert.equal(await harness.store.delete(id, wrong), false, 'of another secret')
+      assert.equal(await harness.store.unblock(id), true, 'it is still there')
+      await load(other(harness), id)
+      if (isBlocked) await harness.store.block(id, 'test')
+      assert.equal(await harness.store.delete(id, secretHash), true)
+      assert.equal(await harness.store.unblock(id), false, 'nothing is left to unblock')
+      await isGone(other(harness), { ...session, secretHash })
+      assert.equal(await other(harness).delete(id, secretHash), false)
+    }
   }
 }
 

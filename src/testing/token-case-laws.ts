@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { newId } from '../core/credential.js'
-import type { RotationCase } from '../tokens/rotation.js'
+import type { PresentedToken, RotationCase } from '../tokens/rotation.js'
 import { apart, begin, facts, load, MINUTE, upTo } from './fixtures.js'
 import { answered, hashOf, IDLE, inspect, OLD, refused, rotate, rotated, RULES, signIn, tokenOf } from './token-fixtures.js'
 import type { TokenHarness, TokenLaws } from './token-harness.js'
@@ -18,8 +18,10 @@ export const tokenCaseLaws: TokenLaws = {
     assert.deepEqual(found.claims, { isAdmin: true, roles: ['editor'] })
     assert.equal(found.generation, 2)
     assert.equal(found.deliveredAt, found.at)
-    const { authenticatedAt, expiresAt, absoluteExpiresAt } = await load(harness.store, session.id)
-    assert.deepEqual([found.authenticatedAt, found.expiresAt, found.absoluteExpiresAt], [authenticatedAt?.getTime(), expiresAt.getTime(), absoluteExpiresAt.getTime()])
+    assert.deepEqual(Buffer.from(found.tokenHash), Buffer.from(hashOf(session.id, 2)))
+    assert.equal(found.issuedAt, found.at)
+    const { authenticatedAt, expiresAt } = await load(harness.store, session.id)
+    assert.deepEqual([found.authenticatedAt, found.expiresAt], [authenticatedAt?.getTime(), expiresAt.getTime()])
     apart(harness, new Date(found.at), new Date(tokens.now()), 0, 'from the rotation to now')
     answered(await rotate(tokens, session.id, 2), 'EARLY')
   },
@@ -73,8 +75,25 @@ export const tokenCaseLaws: TokenLaws = {
   async 'MISMATCH: no successor is given again that is not derived from the presented token' (harness) {
     const { tokens } = harness
     const { id } = await rotated(harness, 1)
-    refused(await rotate(tokens, id, 1, { successorHash: hashOf(id, 99) }), 'MISMATCH')
+    refused(await rotate(tokens, id, 1, { successorHashes: [hashOf(id, 99), hashOf(id, 98)] }), 'MISMATCH')
     answered(await rotate(tokens, id, 1), 'REPLAY')
+  },
+
+  async 'REPLAY: of several successors it is said which was given, and a ROTATE gives the first' (harness) {
+    const { tokens, advance } = harness
+    const { id } = await signIn(harness)
+    await advance(OLD)
+    const [first, second, third] = [hashOf(id, 97), hashOf(id, 98), hashOf(id, 99)]
+    const given = async (wanted: RotationCase, successorHashes: PresentedToken['successorHashes']): Promise<string> => {
+      const presented = { successorHashes }
+      const looked = await inspect(tokens, id, 1, presented)
+      assert.equal(looked.found, wanted)
+      return Buffer.from(answered(await rotate(tokens, id, 1, presented), wanted).tokenHash).toString('hex')
+    }
+    const wanted = Buffer.from(first).toString('hex')
+    assert.equal(await given('ROTATE', [first, second]), wanted)
+    for (const order of [[first, second], [second, first], [third, second, first]] as const) assert.equal(await given('REPLAY', order), wanted)
+    refused(await rotate(tokens, id, 1, { successorHashes: [second, third] }), 'MISMATCH')
   },
 
   async 'STRAGGLER: the generation before, soon after the newest was confirmed, gives an access token alone' (harness) {
@@ -170,13 +189,13 @@ export const tokenCaseLaws: TokenLaws = {
     answered(await rotate(tokens, id, 1, { requestUserId: 'ada' }), 'ROTATE')
   },
 
-  async 'confirmRefreshToken confirms the newest generation alone, and once' (harness) {
+  async 'confirmRefreshToken confirms the newest generation alone, and once, and answers which that is' (harness) {
     const { tokens, advance } = harness
     const { id } = await rotated(harness, 1)
-    for (const generation of [1, 3]) await tokens.confirmRefreshToken(id, generation)
-    for (const unknown of [newId(), 'nonsense']) await tokens.confirmRefreshToken(unknown, 2)
+    for (const generation of [1, 3]) assert.equal(await tokens.confirmRefreshToken(id, generation), 2, 'the newest')
+    for (const unknown of [newId(), 'nonsense']) assert.equal(await tokens.confirmRefreshToken(unknown, 2), null)
     answered(await rotate(tokens, id, 1), 'REPLAY')
-    await tokens.confirmRefreshToken(id, 2)
+    assert.equal(await tokens.confirmRefreshToken(id, 2), 2)
     await advance(RULES.stragglerWindow - MINUTE)
     await tokens.confirmRefreshToken(id, 2)
     answered(await rotate(tokens, id, 1), 'STRAGGLER')

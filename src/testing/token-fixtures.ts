@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { hashSecret } from '../core/credential.js'
 import type { NewSession, SessionRecord } from '../session/store.js'
 import type { Revocation, RevocationSink } from '../tokens/revocations.js'
-import type { PresentedToken, RotationCase, RotationRules } from '../tokens/rotation.js'
-import type { AccessFacts, LineageFacts, NewLineage, Rotation, TokenStore } from '../tokens/store.js'
+import type { PresentedToken, RotationCase } from '../tokens/rotation.js'
+import type { AccessFacts, LineageFacts, LineageRules, NewLineage, Rotation, TokenStore } from '../tokens/store.js'
 import { begin, DAY, found } from './fixtures.js'
 import type { TokenHarness } from './token-harness.js'
 
-/** R and W in seconds. Far apart from each other, and from what a running clock adds to a law. */
-export const RULES: RotationRules = { minGenerationAge: 900, stragglerWindow: 600 }
+/** In seconds; R and W are far apart from each other, and from what a running clock adds to a law. */
+export const RULES: LineageRules = { minGenerationAge: 900, stragglerWindow: 600, refreshTtl: 30 * DAY }
 /** Long enough for a generation to be succeeded. */
 export const OLD = RULES.minGenerationAge + 60
 /** The idle life of a lineage's session. */
@@ -22,7 +22,7 @@ export const hashOf = (sessionId: string, generation: number): Uint8Array => has
 
 /** The genuine token of a generation, as the store sees it. */
 export function tokenOf (sessionId: string, generation: number, given: Partial<PresentedToken> = {}): PresentedToken {
-  return { sessionId, generation, hash: hashOf(sessionId, generation), successorHash: hashOf(sessionId, generation + 1), requestUserId: null, ...given }
+  return { sessionId, generation, hash: hashOf(sessionId, generation), successorHashes: [hashOf(sessionId, generation + 1)], requestUserId: null, ...given }
 }
 
 /** A lineage for a session of Ada's. */
@@ -73,8 +73,8 @@ export async function rotated (harness: TokenHarness, times: number): Promise<Se
 }
 
 /** What the access token says that is issued with these facts. */
-export function access ({ sessionId, userId, at }: LineageFacts): AccessFacts {
-  return { sessionId, userId, issuedAt: at }
+export function access ({ sessionId, userId, issuedAt }: LineageFacts): AccessFacts {
+  return { sessionId, userId, issuedAt }
 }
 
 /** Issues an access token to who holds the newest generation, which is young. */
@@ -101,7 +101,7 @@ export class Told implements RevocationSink {
     this.#note(`${revocation.kind} ${String(revocation.sessionId)}`)
   }
 
-  lift (sessionId: string, kind: string): void { this.#note(`${kind} lifted ${sessionId}`) }
+  lift (sessionId: string): void { this.#note(`lifted ${sessionId}`) }
 
   broken (): void {
     this.isWhole = false

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { newId } from '../core/credential.js'
-import { apart, begin, facts, load, put, upTo } from './fixtures.js'
-import { ABSOLUTE, answered, begun, hashOf, IDLE, newLineage, OLD, rotate, signIn } from './token-fixtures.js'
+import { apart, begin, facts, found, load, put, renewal, slide, upTo } from './fixtures.js'
+import { ABSOLUTE, answered, begun, hashOf, IDLE, issue, newLineage, OLD, rotate, signIn } from './token-fixtures.js'
 import type { TokenLaws } from './token-harness.js'
 
 export const tokenLifeLaws: TokenLaws = {
@@ -65,23 +65,31 @@ export const tokenLifeLaws: TokenLaws = {
     assert.deepEqual(facts(after), { ...facts(before), expiresAt: after.expiresAt, lastSeenAt: after.lastSeenAt })
   },
 
-  async 'an own life that a save has set since is the one by which a rotation moves' (harness) {
+  async 'a save that brings or takes away a maxAge leaves a session with a lineage its life, its access tokens, and what a rotation moves' (harness) {
     const { store, tokens, advance } = harness
-    const { id, secretHash } = await signIn(harness)
-    await store.save(id, secretHash, put({}, { maxAge: 2 * OLD }))
-    await advance(OLD)
-    const { at, expiresAt } = answered(await rotate(tokens, id, 1), 'ROTATE')
-    apart(harness, new Date(at), new Date(expiresAt), 2 * OLD, 'from the rotation to the idle end')
+    for (const maxAge of [null, 60, 90 * 24 * 3_600]) {
+      const { id, secretHash } = await signIn(harness)
+      const token = await issue(tokens, id)
+      const renew = renewal('all')
+      for (const [hash, change] of [[secretHash, put({}, { maxAge })], [secretHash, put({ a: 1 }, { maxAge })], [secretHash, put({ b: 2 }, { maxAge, renew })], [renew.secretHash, slide()]] as const) {
+        const saved = found(await store.save(id, hash, { ...change, idleSeconds: 60 }))
+        assert.equal(saved.maxAge, IDLE)
+        apart(harness, saved.readAt, saved.expiresAt, IDLE, 'from now to the idle end')
+      }
+      assert.equal(await tokens.isAccessValid(token), true)
+      await advance(OLD)
+      const { at, expiresAt } = answered(await rotate(tokens, id, 1), 'ROTATE')
+      apart(harness, new Date(at), new Date(expiresAt), IDLE, 'from the rotation to the idle end')
+    }
   },
 
-  async 'a session whose own life was taken away keeps its end at a rotation' (harness) {
-    const { store, tokens, advance } = harness
+  async 'a save that drops the tokens with it gives the session the maxAge that it brings' (harness) {
+    const { store } = harness
     const { id, secretHash } = await signIn(harness)
-    await store.save(id, secretHash, put({}, { maxAge: null, idleSeconds: 10 * OLD }))
-    await advance(OLD)
-    const before = await load(store, id)
-    answered(await rotate(tokens, id, 1), 'ROTATE')
-    assert.equal((await load(store, id)).expiresAt.getTime(), before.expiresAt.getTime())
+    const renew = { ...renewal('all'), dropsTokens: true }
+    const saved = found(await store.save(id, secretHash, put({}, { maxAge: 60, renew })))
+    assert.deepEqual([saved.id, saved.maxAge], [renew.id, 60])
+    apart(harness, saved.readAt, saved.expiresAt, 60, 'from now to the idle end')
   },
 
   async 'no rotation moves the idle end past the absolute one' (harness) {

@@ -16,7 +16,9 @@ const LEEWAY = 60
 export const LONGEST_LIFE = 60 * 60
 
 /**
- * What an access token says of a session (RFC 9068 section 2.2).
+ * What an access token says of a session (RFC 9068 section 2.2), and two claims of our own: `gen`, the generation of the
+ * refresh token that was the newest at its issue, and `nc` ("no evidence"), `true` where its arrival does not show that the
+ * client has that refresh token, because the two travel apart: nobody may confirm a generation by such a token.
  *
  * `iat` and `exp` are in seconds with decimals (RFC 7519 allows them): a revocation and the token after it may be
  * milliseconds apart.
@@ -32,8 +34,8 @@ export function claimsOf (facts: LineageFacts, { issuer, audience, clientId }: P
     sub: facts.userId,
     aud: audience,
     client_id: clientId,
-    iat: facts.at / 1000,
-    exp: (facts.at + lifeSeconds * 1000) / 1000,
+    iat: facts.issuedAt / 1000,
+    exp: (facts.issuedAt + lifeSeconds * 1000) / 1000,
     ...(facts.authenticatedAt !== null && { auth_time: facts.authenticatedAt / 1000 }),
     jti,
     sid: facts.sessionId,
@@ -69,8 +71,7 @@ export function readClaims (claims: Readonly<Record<string, unknown>>, parties: 
     generation: gen,
     ...time,
     authenticatedAt: authTime === undefined ? null : new Date(milliseconds(authTime)),
-    confirms: nc === undefined,
-    claims: Object.freeze({ isAdmin, roles })
+    confirms: nc === undefined
   })
 }
 

@@ -43,11 +43,16 @@ const JITTER = 0.05
 export class AccessTokens {
   readonly #options: AccessTokenOptions
   readonly #verified: LruMap<AccessToken>
+  #hits = 0
+  #misses = 0
 
   constructor (options: AccessTokenOptions) {
     this.#options = options
     this.#verified = new LruMap(options.remembered ?? 10_000)
   }
+
+  /** How often a token was remembered from before, and how often it had to be verified. */
+  get cache (): { readonly hits: number, readonly misses: number } { return { hits: this.#hits, misses: this.#misses } }
 
   /**
    * Signs what the facts say. The life is shortened at random by up to 5 %, to whole seconds, at least one; it is never past
@@ -57,19 +62,22 @@ export class AccessTokens {
   async sign (facts: LineageFacts, { confirms }: { readonly confirms: boolean }): Promise<SignedAccessToken> {
     const { keys: { signing }, lifeSeconds: longest } = this.#options
     const drawn = Math.max(1, Math.floor(longest * (1 - JITTER * Math.random())))
-    const lifeSeconds = Math.max(0, Math.min(drawn, Math.floor((facts.expiresAt - facts.at) / 1000)))
+    const lifeSeconds = Math.max(0, Math.min(drawn, Math.floor((facts.expiresAt - facts.issuedAt) / 1000)))
     const text = await new SignJWT(claimsOf(facts, this.#options, { jti: newId(), lifeSeconds, confirms }))
       .setProtectedHeader({ alg: signing.algorithm, kid: signing.kid, typ: TYPE })
       .sign(signing.key)
     if (text.length > MAX_CHARS) throw new SessionValueError('claims', `make an access token of over ${MAX_CHARS / 1024} KiB`)
-    return { text, lifeSeconds, expiresAt: facts.at + lifeSeconds * 1000 }
+    return { text, lifeSeconds, expiresAt: facts.issuedAt + lifeSeconds * 1000 }
   }
 
   /** What a token says that was verified before and has not expired; `null`: call `verify`. */
   known (text: string, now: number): AccessToken | null {
     const access = this.#verified.get(text)
     if (access === undefined) return null
-    if (access.expiresAt > now) return access
+    if (access.expiresAt > now) {
+      this.#hits++
+      return access
+    }
     this.#verified.delete(text)
     return null
   }
@@ -78,6 +86,7 @@ export class AccessTokens {
   async verify (text: string, now: number): Promise<AccessToken | null> {
     const known = this.known(text, now)
     if (known !== null) return known
+    this.#misses++
     const payload = await this.#payload(text)
     const claims = payload === null ? null : parseExact(payload)
     const access = claims === null ? null : readClaims(claims, this.#options, now)

@@ -38,7 +38,7 @@ export class TokenMissingError extends TokenError {
 /** The codes with which a refresh token is refused for good. */
 export type RefusedCode = 'ERR_TOKEN_INVALID' | 'ERR_TOKEN_REVOKED' | 'ERR_TOKEN_EXPIRED' | 'ERR_SESSION_BLOCKED' | 'ERR_TOKEN_WRONG_USER' | 'ERR_TOKEN_REUSED'
 
-const REFUSALS: Readonly<Record<RefusedCode, string>> = {
+const MESSAGES: Readonly<Record<RefusedCode, string>> = {
   ERR_TOKEN_INVALID: 'the refresh token is not valid',
   ERR_TOKEN_REVOKED: 'the refresh token was revoked',
   ERR_TOKEN_EXPIRED: 'the session of the refresh token has expired',
@@ -54,7 +54,7 @@ export class TokenRefusedError extends TokenError {
   readonly oauthError = 'invalid_grant'
   override readonly headers = CHALLENGE
   constructor (code: RefusedCode) {
-    super(REFUSALS[code])
+    super(MESSAGES[code])
     this.code = code
   }
 }

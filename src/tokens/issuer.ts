@@ -1,4 +1,4 @@
-import { hashSecret, newSecret } from '../core/credential.js'
+import { equalHashes, hashSecret, newSecret } from '../core/credential.js'
 import { SessionGoneError, StoreError } from '../core/errors.js'
 import { isUuid } from '../core/uuid.js'
 import type { RequestLike } from '../session/http.js'
@@ -6,12 +6,13 @@ import type { SessionManager } from '../session/session-manager.js'
 import type { SessionRecord } from '../session/store.js'
 import { AccessTokens } from './access-token.js'
 import { Confirmations } from './confirmations.js'
-import { NotSignedInError, TokenConflictError, TokenRefusedError, UnauthenticatedError } from './errors.js'
+import { rejectTwoUsers } from './conflict.js'
+import { NotSignedInError, TokenRefusedError, UnauthenticatedError } from './errors.js'
 import { publishToken } from './events.js'
 import type { ResolvedTokensOptions } from './options.js'
 import { RefreshTokenCodec } from './refresh-token.js'
 import type { GenuineRefreshToken } from './refresh-token.js'
-import { REFUSALS } from './refusal.js'
+import { REFUSAL_CODES } from './refusal.js'
 import { RevocationSet } from './revocation-set.js'
 import type { PresentedToken, RotationCase } from './rotation.js'
 import type { LineageFacts, RevocationWatch, TokenStore } from './store.js'
@@ -22,6 +23,16 @@ export interface TokenIssuerParts {
   readonly options: ResolvedTokensOptions
   /** The user of the valid access token that a request carries; `null`: it carries none. The plugin knows where one may stand. Default: none is looked for. */
   readonly accessUserOf?: (request: RequestLike) => Promise<string | null>
+}
+
+/** How the tokens of one process do. */
+export interface TokenMeasures {
+  /** Of access tokens that were remembered from before; and of those that had to be verified. */
+  readonly cache: { readonly hits: number, readonly misses: number }
+  /** Whether every revocation is known here; while not, the store is asked. */
+  readonly isFeedWhole: boolean
+  /** Seconds since the feed of revocations was last shown to be whole. */
+  readonly feedLag: number
 }
 
 /** How often a session that has a lineage is given another id: another request may begin one in between. */
@@ -51,7 +62,11 @@ export class TokenIssuer implements Tokens {
     this.#accessTokens = new AccessTokens({ ...options, keys: signingKeys, lifeSeconds: options.accessTokenTtl })
     this.#keySet = signingKeys.keySet
     this.#confirmations = new Confirmations(store, manager.options.log)
-    this.#revocations = new RevocationSet({ now: () => store.now(), onRevoked: (sessionId, kind) => { manager.noteRevoked(sessionId, kind) } })
+    this.#revocations = new RevocationSet({
+      now: () => store.now(),
+      onRevoked: (sessionId, kind) => { manager.noteRevoked(sessionId, kind) },
+      onReset: () => { this.#confirmations.forgetAll() }
+    })
     this.#listening = this.#listen()
     this.#watch = store.watchRevocations(this.#revocations)
   }
@@ -66,7 +81,7 @@ export class TokenIssuer implements Tokens {
     const { id: sessionId, userId } = record
     if (userId === null) throw new NotSignedInError()
     publishToken(this, 'tokenIssued', { sessionId, userId, clientIp: request.ip })
-    return await this.#pair(firstFacts(record, userId), { generation: 1, secret }, options)
+    return await this.#pair(firstFacts(record, userId, hashSecret(secret)), { generation: 1, secret }, options)
   }
 
   async refresh (refreshToken: string, request?: RequestLike, options: RefreshOptions = {}): Promise<TokenPair> {
@@ -78,9 +93,9 @@ export class TokenIssuer implements Tokens {
     }
     const { found, facts } = await this.#store.rotateRefreshToken(await this.#presented(token, request), this.options)
     this.#tell(found, token, clientIp)
-    if (facts === null) throw new TokenRefusedError(REFUSALS[found])
-    const givesNext = found === 'ROTATE' || found === 'REPLAY'
-    const next = givesNext ? { generation: token.generation + 1, secret: token.successor.secret } : null
+    if (facts === null) throw new TokenRefusedError(REFUSAL_CODES[found])
+    const successor = found === 'ROTATE' || found === 'REPLAY' ? token.successors.find(({ hash }) => equalHashes(hash, facts.tokenHash)) : undefined
+    const next = successor === undefined ? null : { generation: facts.generation, secret: successor.secret }
     const pair = await this.#pair(facts, next, options)
     return found === 'STRAGGLER' ? { ...pair, superseded: true } : pair
   }
@@ -106,7 +121,8 @@ export class TokenIssuer implements Tokens {
   verifyKnown (accessToken: string): AccessToken | null {
     if (!this.#revocations.isWhole) return null
     const access = this.#accessTokens.known(accessToken, this.#store.now())
-    if (access !== null && this.#revocations.isRevoked(access.sessionId, access.issuedAt)) throw new UnauthenticatedError(true)
+    if (access === null || this.#watch.isUnread?.(access.sessionId) === true) return null
+    if (this.#revocations.isRevoked(access.sessionId, access.issuedAt)) throw new UnauthenticatedError(true)
     return access
   }
 
@@ -118,7 +134,7 @@ export class TokenIssuer implements Tokens {
     const token = this.#refreshTokens.decode(refreshToken)
     if (token === null) throw new TokenRefusedError('ERR_TOKEN_INVALID')
     const { found, facts } = await this.#store.getUserFromRefreshToken(await this.#presented(token, request), this.options)
-    if (facts === null) throw new TokenRefusedError(REFUSALS[found])
+    if (facts === null) throw new TokenRefusedError(REFUSAL_CODES[found])
     return { sessionId: token.sessionId, userId: facts.userId, generation: token.generation }
   }
 
@@ -138,6 +154,11 @@ export class TokenIssuer implements Tokens {
 
   keySet (): JsonWebKeySet {
     return this.#keySet
+  }
+
+  measures (): TokenMeasures {
+    const now = performance.now()
+    return { cache: this.#accessTokens.cache, isFeedWhole: this.#revocations.isWhole, feedLag: (now - (this.#watch.wholeAt ?? now)) / 1000 }
   }
 
   async close (): Promise<void> {
@@ -172,20 +193,24 @@ export class TokenIssuer implements Tokens {
     throw new StoreError('createRefreshToken', new Error('the session was given a lineage by others again and again'))
   }
 
-  async #presented ({ sessionId, generation, hash, successor }: GenuineRefreshToken, request: RequestLike | undefined): Promise<PresentedToken> {
-    return { sessionId, generation, hash, successorHash: successor.hash, requestUserId: request === undefined ? null : await this.#userOf(request) }
+  async #presented ({ sessionId, generation, hash, successors: [first, ...others] }: GenuineRefreshToken, request: RequestLike | undefined): Promise<PresentedToken> {
+    const requestUserId = request === undefined ? null : await this.#userOf(request)
+    return { sessionId, generation, hash, successorHashes: [first.hash, ...others.map((other) => other.hash)], requestUserId }
   }
 
   /** Who else a request says it is from. */
   async #userOf (request: RequestLike): Promise<string | null> {
     const byCookie = this.#manager.opened(request)?.userId ?? null
     const byToken = await this.#accessUserOf(request)
-    if (byCookie !== null && byToken !== null && byCookie !== byToken) throw new TokenConflictError('the request carries credentials of two users')
+    rejectTwoUsers(byCookie, byToken)
     return byCookie ?? byToken
   }
 
   async #isRevoked ({ sessionId, userId, issuedAt }: AccessToken): Promise<boolean> {
-    if (this.#revocations.isWhole) return this.#revocations.isRevoked(sessionId, issuedAt)
+    if (this.#revocations.isWhole) {
+      if (this.#revocations.isRevoked(sessionId, issuedAt)) return true
+      if (this.#watch.isUnread?.(sessionId) !== true) return false
+    }
     return !await this.#store.isAccessValid({ sessionId, userId, issuedAt })
   }
 
@@ -220,7 +245,7 @@ export class TokenIssuer implements Tokens {
 }
 
 /** What the first access token says: the session as the lineage found it. */
-function firstFacts (record: SessionRecord, userId: string): LineageFacts {
+function firstFacts (record: SessionRecord, userId: string, tokenHash: Uint8Array): LineageFacts {
   const at = record.readAt.getTime()
   return {
     sessionId: record.id,
@@ -228,9 +253,10 @@ function firstFacts (record: SessionRecord, userId: string): LineageFacts {
     claims: record.claims,
     authenticatedAt: record.authenticatedAt?.getTime() ?? null,
     expiresAt: record.expiresAt.getTime(),
-    absoluteExpiresAt: record.absoluteExpiresAt.getTime(),
     generation: 1,
+    tokenHash,
     deliveredAt: at,
-    at
+    at,
+    issuedAt: at
   }
 }

@@ -26,7 +26,7 @@ export interface TokensOptions {
   readonly accessTokenTtl?: number
   /** Idle life of a session with refresh tokens. Default 2,592,000: 30 days. */
   readonly refreshTtl?: number
-  /** From the creation of such a session to its end, whatever happens. At least `refreshTtl`, at most 400 days. Default 5,184,000: 60 days. */
+  /** From the creation of such a session to its end, whatever happens. At least `refreshTtl`, at most 400 days. Default 5,184,000: 60 days, or `refreshTtl` where that is longer. */
   readonly refreshAbsoluteTtl?: number
   /** How old a refresh token is before it is succeeded: longer than the longest round trip, and more than twice `stragglerWindow`. Default 90. */
   readonly minGenerationAge?: number

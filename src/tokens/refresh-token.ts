@@ -25,8 +25,18 @@ export interface RefreshToken {
 export interface GenuineRefreshToken extends RefreshToken {
   /** SHA-256 of the secret: what the store knows. */
   readonly hash: Buffer
-  /** The secret of generation + 1, derived under the key that this token names: the same on every node, whenever it is asked for. */
-  readonly successor: { readonly secret: Buffer, readonly hash: Buffer }
+  /**
+   * The secret of generation + 1 under every key, the one that this token names first: the same on every node, whenever it
+   * is asked for. The others were given where another text of this token, of the same secret, was the one presented.
+   */
+  readonly successors: readonly [Successor, ...Successor[]]
+}
+
+/** What may succeed a refresh token. */
+export interface Successor {
+  readonly secret: Buffer
+  /** SHA-256 of it. */
+  readonly hash: Buffer
 }
 
 /** The keys of one purpose each that a `refreshKey` is expanded to. None says anything of another. */
@@ -36,9 +46,10 @@ interface DerivedKeys {
   readonly successor: Buffer
 }
 
-const PREFIX = 'rt_'
+/** What refresh tokens begin with, and access tokens never do. */
+export const REFRESH_PREFIX = 'rt_'
 const TOKEN_BYTES = 89
-const FORM = /^rt_[A-Za-z0-9_-]{119}$/
+const FORM = new RegExp(`^${REFRESH_PREFIX}[A-Za-z0-9_-]{119}$`)
 const VERSION = 1
 /** Where the parts begin. */
 const KEY_ID = 1
@@ -68,22 +79,21 @@ export class RefreshTokenCodec {
     bytes.writeUInt32BE(generation, GENERATION)
     bytes.set(secret, SECRET)
     bytes.set(macOf(this.#newest, bytes, hashSecret(secret)), MAC)
-    return PREFIX + bytes.toString('base64url')
+    return REFRESH_PREFIX + bytes.toString('base64url')
   }
 
   /** The reverse of `encode`, for any of the keys; `null` for any text that it does not make. The MAC is compared in constant time. */
   decode (text: string): GenuineRefreshToken | null {
     if (!FORM.test(text)) return null
-    const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
+    const bytes = Buffer.from(text.slice(REFRESH_PREFIX.length), 'base64url')
     // 89 bytes leave two bits of the last character unused: of the four texts that say the same, one is a token
-    if (bytes[0] !== VERSION || bytes.toString('base64url') !== text.slice(PREFIX.length)) return null
+    if (bytes[0] !== VERSION || bytes.toString('base64url') !== text.slice(REFRESH_PREFIX.length)) return null
     const secret = bytes.subarray(SECRET, MAC)
     const hash = hashSecret(secret)
     const keys = this.#keys.find((keys) => keys.id.equals(bytes.subarray(KEY_ID, SESSION_ID)) && equalHashes(macOf(keys, bytes, hash), bytes.subarray(MAC)))
     if (keys === undefined) return null
-    const generation = bytes.readUInt32BE(GENERATION)
-    const next = successorOf(keys, bytes, generation + 1)
-    return { sessionId: uuidIn(bytes, SESSION_ID), generation, secret, hash, successor: { secret: next, hash: hashSecret(next) } }
+    const others = this.#keys.filter((other) => other !== keys).map((other) => successorOf(other, bytes))
+    return { sessionId: uuidIn(bytes, SESSION_ID), generation: bytes.readUInt32BE(GENERATION), secret, hash, successors: [successorOf(keys, bytes), ...others] }
   }
 }
 
@@ -101,8 +111,9 @@ function macOf (keys: DerivedKeys, bytes: Buffer, hash: Buffer): Buffer {
   return createHmac('sha256', keys.mac).update(bytes.subarray(SESSION_ID, SECRET)).update(hash).digest()
 }
 
-function successorOf (keys: DerivedKeys, bytes: Buffer, generation: number): Buffer {
+function successorOf (keys: DerivedKeys, bytes: Buffer): Successor {
   const next = Buffer.alloc(4)
-  next.writeUInt32BE(generation)
-  return createHmac('sha256', keys.successor).update('successor').update(bytes.subarray(SESSION_ID, GENERATION)).update(next).update(bytes.subarray(SECRET, MAC)).digest()
+  next.writeUInt32BE(bytes.readUInt32BE(GENERATION) + 1)
+  const secret = createHmac('sha256', keys.successor).update('successor').update(bytes.subarray(SESSION_ID, GENERATION)).update(next).update(bytes.subarray(SECRET, MAC)).digest()
+  return { secret, hash: hashSecret(secret) }
 }

@@ -1,10 +1,8 @@
 import type { RefusedCode } from './errors.js'
-import type { RotationCase } from './rotation.js'
-
-type RefusedCase = Exclude<RotationCase, 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD'>
+import type { RefusedCase } from './rotation.js'
 
 /** The code with which each case that gives no tokens is refused. */
-export const REFUSALS: Readonly<Record<RefusedCase, RefusedCode>> = {
+export const REFUSAL_CODES: Readonly<Record<RefusedCase, RefusedCode>> = {
   REVOKED: 'ERR_TOKEN_REVOKED',
   EXPIRED: 'ERR_TOKEN_EXPIRED',
   BLOCKED: 'ERR_SESSION_BLOCKED',

@@ -1,3 +1,4 @@
+import { REVOCATION_KINDS } from './revocations.js'
 import type { Revocation, RevocationKind, RevocationSink } from './revocations.js'
 
 export interface RevocationSetOptions {
@@ -5,6 +6,8 @@ export interface RevocationSetOptions {
   readonly now: () => number
   /** Called for every revocation that is told; `null`: all sessions. */
   readonly onRevoked?: (sessionId: string | null, kind: RevocationKind) => void
+  /** Called when the feed is whole again. */
+  readonly onReset?: () => void
 }
 
 /** One revocation. Instants are milliseconds since 1970 by the store's clock. */
@@ -19,7 +22,6 @@ interface Note {
   readonly until: number
 }
 
-const KINDS: readonly RevocationKind[] = ['ended', 'blocked', 'changed']
 /** Stands for all sessions; no session id is empty. */
 const ALL = ''
 /** Milliseconds that a note holds without the feed: longer than it may be silent before it counts as broken. */
@@ -44,13 +46,11 @@ export class RevocationSet implements RevocationSink {
 
   /** Whether `isRevoked` knows of everything. */
   get isWhole (): boolean { return this.#isWhole }
-  /** Revocations held. */
-  get size (): number { return KINDS.reduce((sum, kind) => sum + this.#entries[kind].size, 0) }
 
   /** Whether an access token of this session that was issued at this instant must be refused. */
   isRevoked (sessionId: string, issuedAt: number): boolean {
     if (this.#isNoted(sessionId)) return true
-    return KINDS.some((kind) => {
+    return REVOCATION_KINDS.some((kind) => {
       const entries = this.#entries[kind]
       return isAfter(entries.get(sessionId), issuedAt) || isAfter(entries.get(ALL), issuedAt)
     })
@@ -70,9 +70,10 @@ export class RevocationSet implements RevocationSink {
   }
 
   reset (inForce: readonly Revocation[]): void {
-    for (const kind of KINDS) this.#entries[kind].clear()
+    for (const kind of REVOCATION_KINDS) this.#entries[kind].clear()
     for (const revocation of inForce.toSorted((a, b) => a.until - b.until)) this.add(revocation)
     this.#isWhole = true
+    this.#options.onReset?.()
   }
 
   add ({ sessionId, kind, at, until }: Revocation): void {
@@ -86,9 +87,9 @@ export class RevocationSet implements RevocationSink {
     this.#options.onRevoked?.(sessionId, kind)
   }
 
-  lift (sessionId: string, kind: RevocationKind): void {
-    this.#entries[kind].delete(sessionId)
-    this.#forgetNote(sessionId, kind)
+  lift (sessionId: string): void {
+    this.#entries.blocked.delete(sessionId)
+    this.#forgetNote(sessionId, 'blocked')
   }
 
   broken (): void {

@@ -10,6 +10,9 @@
  */
 export type RevocationKind = 'ended' | 'blocked' | 'changed'
 
+/** Every kind. */
+export const REVOCATION_KINDS: readonly RevocationKind[] = ['ended', 'blocked', 'changed']
+
 /** Access tokens of a session that were issued at `at` or before are refused. */
 export interface Revocation {
   /** `null`: all sessions. */
@@ -27,8 +30,8 @@ export interface RevocationSink {
   /** The watch is whole: this is all that is in force, and every change will be told from here on. Replaces what was told before. */
   reset (inForce: readonly Revocation[]): void
   add (revocation: Revocation): void
-  /** A block was lifted. */
-  lift (sessionId: string, kind: RevocationKind): void
+  /** The block of a session was lifted. Nothing else is ever taken back. */
+  lift (sessionId: string): void
   /** From here on something may have been missed, until the next `reset`. */
   broken (): void
 }

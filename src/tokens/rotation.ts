@@ -40,8 +40,11 @@ export interface PresentedToken {
   readonly generation: number
   /** SHA-256 of its secret. */
   readonly hash: Uint8Array
-  /** SHA-256 of the secret that is derived from its own, of generation + 1. */
-  readonly successorHash: Uint8Array
+  /**
+   * SHA-256 of the secrets that are derived from its own, of generation + 1: the first is given where none has been yet.
+   * The others are those of other keys, and may have been given for another text of the same token.
+   */
+  readonly successorHashes: readonly [Uint8Array, ...Uint8Array[]]
   /** The user whose cookie or access token the request carries besides; `null`: nobody's. */
   readonly requestUserId: string | null
 }
@@ -54,9 +57,17 @@ export interface RotationRules {
   readonly stragglerWindow: number
 }
 
-export type RotationCase =
-  | 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD'
-  | 'REVOKED' | 'EXPIRED' | 'BLOCKED' | 'WRONG_USER' | 'REUSE' | 'MISMATCH'
+const ANSWERED = ['ROTATE', 'EARLY', 'REPLAY', 'STRAGGLER', 'AHEAD'] as const
+const REFUSED = ['REVOKED', 'EXPIRED', 'BLOCKED', 'WRONG_USER', 'REUSE', 'MISMATCH'] as const
+
+/** A case that is answered with tokens. */
+export type AnsweredCase = typeof ANSWERED[number]
+/** A case that gives none. */
+export type RefusedCase = typeof REFUSED[number]
+export type RotationCase = AnsweredCase | RefusedCase
+
+/** Every case. */
+export const ROTATION_CASES: readonly RotationCase[] = [...ANSWERED, ...REFUSED]
 
 /** Whole, for 1.001 × 1000 is less than 1001. */
 const milliseconds = (seconds: number): number => Math.round(seconds * 1000)
@@ -73,7 +84,7 @@ export function decide (lineage: Lineage | null, session: LineageSession | null,
   }
   if (behind === 1 && lineage.previousHash !== null && equalHashes(lineage.previousHash, token.hash)) {
     // what was derived by a key that has been taken away is not what was given
-    if (lineage.confirmedAt === null) return equalHashes(lineage.tokenHash, token.successorHash) ? 'REPLAY' : 'MISMATCH'
+    if (lineage.confirmedAt === null) return token.successorHashes.some((hash) => equalHashes(lineage.tokenHash, hash)) ? 'REPLAY' : 'MISMATCH'
     if (now - lineage.confirmedAt <= milliseconds(rules.stragglerWindow)) return 'STRAGGLER'
   }
   if (behind === 1 && lineage.confirmedAt !== null && now - lineage.confirmedAt > milliseconds(rules.stragglerWindow)) return 'REUSE'
@@ -85,7 +96,7 @@ export function decide (lineage: Lineage | null, session: LineageSession | null,
 export function advance (lineage: Lineage, found: RotationCase, token: PresentedToken, now: number): Lineage {
   switch (found) {
     case 'ROTATE':
-      return { ...lineage, generation: lineage.generation + 1, tokenHash: token.successorHash, previousHash: lineage.tokenHash, deliveredAt: now, confirmedAt: null, replays: 0 }
+      return { ...lineage, generation: lineage.generation + 1, tokenHash: token.successorHashes[0], previousHash: lineage.tokenHash, deliveredAt: now, confirmedAt: null, replays: 0 }
     case 'EARLY':
       return { ...lineage, confirmedAt: lineage.confirmedAt ?? now }
     case 'REPLAY':
@@ -98,6 +109,6 @@ export function advance (lineage: Lineage, found: RotationCase, token: Presented
 }
 
 /** Whether a case answers with tokens. */
-export function isAnswered (found: RotationCase): found is 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD' {
-  return found === 'ROTATE' || found === 'EARLY' || found === 'REPLAY' || found === 'STRAGGLER' || found === 'AHEAD'
+export function isAnswered (found: RotationCase): found is AnsweredCase {
+  return ANSWERED.some((name) => name === found)
 }

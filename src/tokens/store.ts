@@ -7,7 +7,7 @@
  * @module
  */
 import type { Claims, SessionRecord } from '../session/store.js'
-import type { PresentedToken, RotationCase, RotationRules } from './rotation.js'
+import type { AnsweredCase, PresentedToken, RefusedCase, RotationRules } from './rotation.js'
 import type { RevocationSink } from './revocations.js'
 
 /** A lineage that begins, at generation 1. */
@@ -23,6 +23,12 @@ export interface NewLineage {
   readonly absoluteSeconds: number
 }
 
+/** What a rotation goes by. */
+export interface LineageRules extends RotationRules {
+  /** Idle life of a session whose row has none of its own any more: a hand in the database may have taken it away. */
+  readonly refreshTtl: number
+}
+
 /** What an access token says, read in the same step as the lineage. Instants are milliseconds since 1970 by the store's clock. */
 export interface LineageFacts {
   readonly sessionId: string
@@ -31,19 +37,25 @@ export interface LineageFacts {
   readonly authenticatedAt: number | null
   /** The session's end, unless it is used before. */
   readonly expiresAt: number
-  readonly absoluteExpiresAt: number
   /** Of the newest refresh token. */
   readonly generation: number
+  /** SHA-256 of the secret of that token: after a ROTATE or REPLAY it is one of the presented `successorHashes`. */
+  readonly tokenHash: Uint8Array
   /** When the newest token was given last. */
   readonly deliveredAt: number
-  /** When this was read, under the lock of the session: an access token that says this is issued now. */
+  /** When this was read, under the lock of the session. */
   readonly at: number
+  /**
+   * What an access token says that is issued now: `at`, or, where that is not later than the last revocation of the session
+   * (in the same millisecond, or when the clock has stepped back since), the millisecond after that.
+   */
+  readonly issuedAt: number
 }
 
 /** How a presented token was judged. `facts` go with the cases that answer with tokens, as they are after what the case changed. */
 export type Rotation =
-  | { readonly found: 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD', readonly facts: LineageFacts }
-  | { readonly found: Exclude<RotationCase, 'ROTATE' | 'EARLY' | 'REPLAY' | 'STRAGGLER' | 'AHEAD'>, readonly facts: null }
+  | { readonly found: AnsweredCase, readonly facts: LineageFacts }
+  | { readonly found: RefusedCase, readonly facts: null }
 
 /** What an access token says that is asked about. */
 export interface AccessFacts {
@@ -55,6 +67,16 @@ export interface AccessFacts {
 
 /** A watch that runs. */
 export interface RevocationWatch {
+  /**
+   * When it was last shown to tell everything, of `performance.now()`: what was revoked before has been told. Absent: what
+   * is revoked is told at once.
+   */
+  readonly wholeAt?: number
+  /**
+   * Whether something of the session has been announced that the sink has not been told yet: the store has to be asked.
+   * Absent: what is revoked is told at once.
+   */
+  isUnread? (sessionId: string): boolean
   /** Ends it; what it opened is closed. Idempotent. */
   close (): Promise<void>
 }
@@ -74,9 +96,9 @@ export interface TokenStore {
   createRefreshToken (lineage: NewLineage): Promise<SessionRecord | 'taken' | null>
   /**
    * Judges a presented token and does what the case changes, in one step: see `decide` and `advance`. A ROTATE moves the
-   * expiry by the session's `maxAge`; a REUSE blocks the session with the reason `refresh_reuse`.
+   * expiry by the session's `maxAge`, or by `refreshTtl` where it has none; a REUSE blocks the session with the reason `refresh_reuse`.
    */
-  rotateRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation>
+  rotateRefreshToken (token: PresentedToken, rules: LineageRules): Promise<Rotation>
   /**
    * Ends a session for good, with its lineage if it has one: it is expired from now on, its values are gone, the lineage
    * says when and why it was revoked. The rows stay until cleanup. Resolves to whether it had not ended or expired before; a blocked
@@ -85,8 +107,11 @@ export interface TokenStore {
   revokeRefreshToken (sessionId: string, reason: string): Promise<boolean>
   /** Judges a presented token as `rotateRefreshToken` does, and changes nothing. */
   getUserFromRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation>
-  /** Notes that the client has the token of this generation. Does nothing when it is noted already or not the newest. */
-  confirmRefreshToken (sessionId: string, generation: number): Promise<void>
+  /**
+   * Notes that the client has the token of this generation. Does nothing when it is noted already or not the newest.
+   * Resolves to the newest generation; to `null`: there is no lineage.
+   */
+  confirmRefreshToken (sessionId: string, generation: number): Promise<number | null>
   /**
    * Whether the access token still holds: its session is live and that user's, and nothing was revoked since it was issued.
    * For the time when no watch is whole.

@@ -1,5 +1,4 @@
 import type { RequestLike } from '../session/http.js'
-import type { Claims } from '../session/store.js'
 
 /** What a client gets. Dates are the store's. */
 export interface TokenPair {
@@ -34,7 +33,6 @@ export interface AccessToken {
   readonly authenticatedAt: Date | null
   /** Its arrival is evidence that the client has the refresh token of that generation: it has no `nc`. */
   readonly confirms: boolean
-  readonly claims: Readonly<Claims>
 }
 
 export interface IssueOptions {
@@ -68,7 +66,8 @@ export interface Tokens {
   /**
    * Answers a refresh token, as tokens.md 4 says. Deletes no cookie.
    * @param request whose cookie or access token, if any, must be of the same user
-   * @throws TokenRefusedError by its code; StoreError `ERR_STORE`, after which the same token can be presented again
+   * @throws TokenRefusedError by its code; TokenConflictError `ERR_TOKEN_CONFLICT` for a cookie and an access token of two
+   * users; StoreError `ERR_STORE`, after which the same token can be presented again
    */
   refresh (refreshToken: string, request?: RequestLike, options?: RefreshOptions): Promise<TokenPair>
   /**
@@ -77,7 +76,12 @@ export interface Tokens {
    * @throws StoreError `ERR_STORE`; nothing has ended then
    */
   revoke (refreshToken: string): Promise<boolean>
-  /** Notes that a client has the refresh token of this generation: for services that verify access tokens by the key set alone. */
+  /**
+   * Notes that a client has the refresh token of this generation: for services that verify access tokens by the key set
+   * alone, by `sid` and `gen` of a token that has arrived. **Never for a token with `nc`**: its client may not have that
+   * refresh token, and would be signed out for presenting the one it has. A generation that is not the newest is nothing.
+   * @throws TypeError for what is no session id and whole number; StoreError `ERR_STORE`
+   */
   confirm (sessionId: string, generation: number): Promise<void>
 
   // – for guards, routes and other plugins –
@@ -88,7 +92,7 @@ export interface Tokens {
   verifyKnown (accessToken: string): AccessToken | null
   /** Notes, without waiting, that the generation of a verified access token has arrived: at most one write a generation. */
   seen (access: AccessToken): void
-  /** Looks at a refresh token without rotating it. @throws TokenRefusedError, StoreError */
+  /** Looks at a refresh token without rotating it. @throws TokenRefusedError, TokenConflictError, StoreError, as `refresh` */
   inspect (refreshToken: string, request?: RequestLike): Promise<RefreshInfo>
   /** The session that a genuine refresh token names, without asking the storage; `null`: the token is forged. */
   sessionIdOf (refreshToken: string): string | null

@@ -18,7 +18,7 @@ async function openApplication (t: Test): Promise<string> {
   return `http://127.0.0.1:${address.port}`
 }
 
-const LIES = { 'X-User-Id': 'root', 'x-is-admin': 'true', 'X-Session-Id': 'mine' }
+const LIES = { 'X-User-Id': 'root', 'x-is-admin': 'true', 'X-Session-Id': 'mine', 'X-User': 'root', 'X-User-Email': 'root@example.com', 'X-User-Name': 'root', 'X-User-Roles': 'root' }
 
 if (hasNginx) {
   void t.test('nginx with docs/nginx.conf lets those through who are signed in, and tells the application who they are', async (t) => {
@@ -40,6 +40,10 @@ if (hasNginx) {
     const foreign = { cookie, origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
     t.equal((await ask(nginx, 'POST', '/orders', { headers: foreign, body: {} })).status, 403, 'cross-site: a POST with the cookie is refused by the method that the client used')
     t.equal((await ask(nginx, 'GET', '/orders', { headers: foreign })).status, 200, 'a link from elsewhere works')
+
+    const bob = await signIn(nginx, 'register', 'bob@example.com')
+    t.equal((await ask(nginx, 'GET', '/orders', { token: bob.access, headers: { cookie } })).status, 401, 'who says to be two is neither, and the service is not away')
+    t.equal((await ask(nginx, 'GET', '/orders', { headers: { authorization: 'Bearer' } })).status, 401)
 
     t.equal((await ask(nginx, 'POST', '/auth/logout', { token: access })).status, 204)
     t.equal((await ask(nginx, 'GET', '/orders', { token: access })).status, 401)

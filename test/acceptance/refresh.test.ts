@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import t from 'tap'
 import { openFaultProxy } from '../helpers/fault-proxy.js'
-import { age, ask, isOfFeed, me, openPair, refresh, signIn, untilRefused } from '../helpers/token-client.js'
+import { age, ask, isInBackground, me, openPair, refresh, signIn, untilRefused } from '../helpers/token-client.js'
 
 const HOUR = 3_600
 
@@ -93,7 +93,7 @@ t.test('denial by strangers: a forged token that names a real session does nothi
   let statements = 0
   if (proxy.current === null) throw new Error('no proxy')
   proxy.current.judge = (text) => {
-    if (!isOfFeed(text)) statements++
+    if (!isInBackground(text)) statements++
     return 'pass'
   }
   for (const text of [...forged, `${token}A`, token.slice(0, -1), `rt_${'A'.repeat(119)}`]) {

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import t from 'tap'
 import { openFaultProxy } from '../helpers/fault-proxy.js'
 import type { FaultProxy } from '../helpers/fault-proxy.js'
-import { ask, isOfFeed, me, openPair, PASSWORD, refresh, signIn, untilRefused } from '../helpers/token-client.js'
+import { ask, isInBackground, me, openPair, PASSWORD, refresh, signIn, untilRefused } from '../helpers/token-client.js'
 import type { Pair, SignedIn } from '../helpers/token-client.js'
 
 /** Each way to end a session, apart from the others. */
@@ -67,7 +67,7 @@ t.test('a verified request asks the database nothing while the feed is whole', a
   if (proxy === undefined) throw new Error('no proxy')
   let beats = 0
   proxy.judge = (text) => {
-    if (!isOfFeed(text)) texts.push(text)
+    if (!isInBackground(text)) texts.push(text)
     else if (++beats === 2) heart.emit('twice')
     return 'pass'
   }

@@ -66,7 +66,7 @@ export function recordingStore (inner: Store): RecordingStore {
       return await inner.get(id)
     }),
     save: (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number) => trip('save 1', budgetMs, () => inner.save(id, secretHash, change)),
-    delete: (id) => inner.delete(id),
+    delete: (id, secretHash) => inner.delete(id, secretHash),
     cleanup: (options) => inner.cleanup(options),
     compareAndSave: (id, secretHash, version, change) => inner.compareAndSave(id, secretHash, version, change),
     listByUser: (userId) => inner.listByUser(userId),

@@ -26,8 +26,8 @@ export interface ServiceProcess {
 export interface Ended { readonly code: number | null, readonly output: string }
 
 /** Starts the service on a free port and waits until it listens. Killed after the test, should it still run. */
-export async function startProcess (t: Test, env: NodeJS.ProcessEnv, entry?: string): Promise<ServiceProcess> {
-  const { child, output, exited, line } = await run(t, env, entry)
+export async function startProcess (t: Test, env: NodeJS.ProcessEnv, entry?: string, args?: readonly string[]): Promise<ServiceProcess> {
+  const { child, output, exited, line } = await run(t, env, entry, args)
   const url = await Promise.race([line(STARTS), exited.then((code) => { throw new Error(`ended with ${code}: ${output()}`) })])
   return { child, url, output, exited }
 }

@@ -44,7 +44,7 @@ export class ProbedStore implements Store {
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> { return await this.#pass('save', () => this.#store.save(id, secretHash, change)) }
-  async delete (id: string): Promise<boolean> { return await this.#pass('delete', () => this.#store.delete(id)) }
+  async delete (id: string, secretHash?: Uint8Array): Promise<boolean> { return await this.#pass('delete', () => this.#store.delete(id, secretHash)) }
   async cleanup (options?: CleanupOptions): Promise<number> { return await this.#pass('cleanup', () => this.#store.cleanup(options)) }
   async compareAndSave (id: string, secretHash: Uint8Array, version: number, change: SessionChange): Promise<SessionRecord | 'conflict' | null> {
     return await this.#pass('compareAndSave', () => this.#store.compareAndSave(id, secretHash, version, change))

@@ -9,7 +9,7 @@ import { MemoryStore } from '../../src/stores/memory/store.js'
 import { MemoryTokenStore } from '../../src/stores/memory/token-store.js'
 import type { TokensOptions } from '../../src/tokens/options.js'
 import type { RevocationSink } from '../../src/tokens/revocations.js'
-import type { AccessFacts, NewLineage, RevocationWatch, TokenStore } from '../../src/tokens/store.js'
+import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, TokenStore } from '../../src/tokens/store.js'
 import type { PresentedToken, RotationRules } from '../../src/tokens/rotation.js'
 import { standingClock, type Clock } from './memory-harness.js'
 import { KEY } from './session-app.js'
@@ -46,10 +46,10 @@ export class ProbedTokenStore implements TokenStore {
   }
 
   async createRefreshToken (lineage: NewLineage) { return await this.#pass('createRefreshToken', () => this.#store.createRefreshToken(lineage)) }
-  async rotateRefreshToken (token: PresentedToken, rules: RotationRules) { return await this.#pass('rotateRefreshToken', () => this.#store.rotateRefreshToken(token, rules)) }
+  async rotateRefreshToken (token: PresentedToken, rules: LineageRules) { return await this.#pass('rotateRefreshToken', () => this.#store.rotateRefreshToken(token, rules)) }
   async revokeRefreshToken (sessionId: string, reason: string) { return await this.#pass('revokeRefreshToken', () => this.#store.revokeRefreshToken(sessionId, reason)) }
   async getUserFromRefreshToken (token: PresentedToken, rules: RotationRules) { return await this.#pass('getUserFromRefreshToken', () => this.#store.getUserFromRefreshToken(token, rules)) }
-  async confirmRefreshToken (sessionId: string, generation: number) { await this.#pass('confirmRefreshToken', () => this.#store.confirmRefreshToken(sessionId, generation)) }
+  async confirmRefreshToken (sessionId: string, generation: number) { return await this.#pass('confirmRefreshToken', () => this.#store.confirmRefreshToken(sessionId, generation)) }
   async isAccessValid (access: AccessFacts) { return await this.#pass('isAccessValid', () => this.#store.isAccessValid(access)) }
   watchRevocations (sink: RevocationSink): RevocationWatch { return this.#store.watchRevocations(sink) }
   now (): number { return this.#store.now() }

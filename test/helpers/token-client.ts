@@ -66,8 +66,12 @@ export async function untilRefused (url: string, access: string): Promise<number
   return performance.now() - startedAt
 }
 
-/** Whether a message to PostgreSQL is of the revocation feed: its statements alone are not prepared under a name. */
-export const isOfFeed = (text: string): boolean => text.includes('pg_notify') || text.startsWith('\0\0')
+/**
+ * Whether a message to PostgreSQL is sent for no request: by the revocation feed, whose statements alone are not prepared
+ * under a name, or by what is kept of events and counts.
+ */
+export const isInBackground = (text: string): boolean =>
+  text.includes('pg_notify') || text.startsWith('\0\0') || /silverback_(?:recordEvents|addCounts|sampleLiveSessions)_/.test(text)
 
 /** Makes the lineage and its session older, as if so many seconds had passed since everything that is noted in them. */
 export async function age (pool: pg.Pool, sessionId: string, seconds: number): Promise<void> {

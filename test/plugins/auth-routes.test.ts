@@ -242,6 +242,47 @@ t.test('logout without a credential, with a forged or an ended one is a 204, too
   t.strictSame(setCookies(stale).map(({ name, value }) => [name, value]), [[NAME, '']], 'what is left of an ended session is cleared')
 })
 
+t.test('attack: after a logout while the session is blocked, nothing of it works when the block is lifted', async (t) => {
+  const { app } = await openTokenApp(t)
+  for (const only of [[NAME], [RT], [NAME, '__Host-at', RT]]) {
+    const browser = new Browser(app)
+    const { session } = (await browser.send('POST', '/auth/login', login('ada@example.com', { transport: 'cookie' }))).json<SignInAnswer>()
+    const kept = [...browser.cookies].map((pair) => pair.join('='))
+    await app.sessions.block(session.id, 'stolen laptop')
+    const answer = await app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie: kept.filter((pair) => only.includes(pair.split('=', 1)[0] ?? '')).join('; ') } })
+    t.equal(answer.statusCode, 204)
+    t.strictSame(setCookies(answer).map(({ name, value }) => [name, value]).sort(), only.map((name) => [name, '']).sort())
+    t.equal(await app.sessions.unblock(session.id), false, `${only.join()}: it has ended`)
+    for (const cookie of kept) t.equal((await app.inject({ url: '/auth/me', headers: { cookie } })).statusCode, 401)
+    t.match((await app.inject({ method: 'POST', url: '/auth/refresh', payload: { refresh_token: browser.cookies.get(RT) } })).json(), { code: 'ERR_TOKEN_REVOKED' })
+  }
+})
+
+t.test('attack: a logout with a cookie that has been replaced, or is forged, ends no session, blocked or not', async (t) => {
+  const { app } = await openTokenApp(t, { auth: { checkPassword: async () => true } })
+  for (const isBlocked of [false, true]) {
+    const browser = new Browser(app)
+    const { session } = (await browser.send('POST', '/auth/login', login())).json<SignInAnswer>()
+    const replaced = browser.header
+    t.equal((await browser.post('/auth/reauthenticate', { payload: { password: PASSWORD } })).statusCode, 204)
+    t.not(browser.header, replaced)
+    const forged = `${NAME}=${signed({ id: session.id, secret: Buffer.alloc(32, 1), issuedAt: Date.now() }, NAME, Buffer.alloc(32, 9))}`
+    if (isBlocked) await app.sessions.block(session.id, 'test')
+    for (const cookie of [replaced, forged]) t.equal((await app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } })).statusCode, 204)
+    t.equal(await app.sessions.unblock(session.id), true)
+    t.equal((await browser.get('/auth/me')).statusCode, 200)
+  }
+})
+
+t.test('a logout that cannot end a blocked session is a 503, and its cookie stays', async (t) => {
+  const { app, store } = await openTokenApp(t)
+  const { cookie, session } = await signIn(app, 'ada')
+  await app.sessions.block(session.id, 'test')
+  store.break('delete')
+  const answer = await app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } })
+  t.strictSame([answer.statusCode, setCookies(answer)], [503, []])
+})
+
 t.test('when the storage fails, logout and revoke are a 503 and the cookies stay', async (t) => {
   const { app, tokenStore } = await openTokenApp(t)
   const browser = new Browser(app)
@@ -325,6 +366,49 @@ t.test('logout-others spares the session that asks, logout-all spares none', asy
   t.strictSame([all.statusCode, all.json(), setCookies(all).map(({ name, value }) => [name, value])], [200, { ended: 2 }, [[NAME, '']]])
   for (const headers of [bearer(here.access_token), { cookie: here.cookie }]) t.equal((await app.inject({ url: '/auth/me', headers })).statusCode, 401)
   for (const url of ['/auth/logout-others', '/auth/logout-all']) t.equal((await app.inject({ method: 'POST', url })).statusCode, 401)
+})
+
+t.test('routes that take no members refuse a body that has some, and end nothing', async (t) => {
+  const { app } = await openTokenApp(t)
+  const { cookie, session } = await signIn(app, 'ada')
+  const send = async (method: 'POST' | 'DELETE', url: string, payload: string): Promise<LightMyRequestResponse> =>
+    await app.inject({ method, url, headers: { cookie, 'content-type': 'application/json' }, payload })
+  for (const [method, url] of [['POST', '/auth/logout-others'], ['POST', '/auth/logout-all'], ['DELETE', `/auth/sessions/${session.id}`]] as const) {
+    t.match((await send(method, url, '{"zzz":1}')).json(), problem(400, 'ERR_VALIDATION', { field: 'zzz' }), url)
+    for (const payload of ['[]', '"x"', '1']) t.match((await send(method, url, payload)).json(), problem(400, 'ERR_VALIDATION', { field: 'body' }), `${url} ${payload}`)
+  }
+  t.equal((await app.sessions.list('ada')).length, 1)
+  for (const payload of ['', 'null', '{}']) t.equal((await send('POST', '/auth/logout-others', payload)).statusCode, 200, payload)
+})
+
+t.test('a refusal that a callback decides is no error in the log, whatever its status', async (t) => {
+  const log = new LogLines()
+  const { app } = await openTokenApp(t, {
+    server: { logger: { level: 'info', stream: log } },
+    auth: { authenticate: async () => { throw new RequestError(503, 'ERR_BUSY', 'later', undefined, { 'retry-after': '2' }) } }
+  })
+  t.match((await app.inject(login())).json(), problem(503, 'ERR_BUSY'))
+  t.match(log.withMessage(/was refused/), [{ level: 30, code: 'ERR_BUSY' }])
+  t.notOk(log.lines.some((line) => line.includes('"stack"')))
+})
+
+t.test('S06: a changed password changes the secret of the session that asks, and dates it', async (t) => {
+  const { app, clock } = await openTokenApp(t, {
+    auth: { changePassword: async (_id, { current }) => current === PASSWORD },
+    routes: (app) => app.get('/recent', { preHandler: app.requireRecentAuth(60) }, async () => 'recent')
+  })
+  const browser = new Browser(app)
+  const { access_token: token, session } = (await browser.send('POST', '/auth/login', login())).json<SignInAnswer>()
+  const old = browser.copy()
+  clock.advance(100)
+  t.equal((await browser.post('/auth/password', { payload: { current: 'wrong', next: 'another' } })).statusCode, 401)
+  t.equal((await old.get('/auth/me')).statusCode, 200, 'a wrong password changes nothing')
+  t.equal((await browser.post('/auth/password', { payload: { current: PASSWORD, next: 'another' } })).statusCode, 204)
+  t.equal((await browser.get('/recent')).statusCode, 200)
+  t.equal((await old.get('/auth/me')).statusCode, 401, 'the cookie from before is dead')
+  t.equal((await app.inject({ url: '/auth/me', headers: bearer(token) })).json<SignInAnswer>().session.id, session.id, 'the tokens go on working')
+  t.equal((await app.inject({ method: 'POST', url: '/auth/password', headers: bearer(token), payload: { current: PASSWORD, next: 'another' } })).statusCode, 204)
+  t.equal((await browser.get('/auth/me')).statusCode, 401, 'asked with a token alone, nobody is given the new secret')
 })
 
 t.test('a changed password ends all other sessions', async (t) => {
@@ -452,7 +536,21 @@ t.test('verify escapes what a header cannot hold', async (t) => {
   }
 })
 
-t.test('verify applies the cross-site rule to the request that a trusted proxy asks about', async (t) => {
+t.test('attack: a proxy that forwards no address, or is not trusted, does not take the cross-site rule away from verify', async (t) => {
+  for (const server of [{}, { trustProxy: '127.0.0.1' }]) {
+    const { app } = await openTokenApp(t, { server })
+    const { cookie } = await signIn(app, 'ada')
+    for (const name of ['x-original-method', 'x-forwarded-method']) {
+      for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
+        t.match((await app.inject({ url: '/auth/verify', headers: { ...headers, cookie, [name]: 'POST' } })).json(), problem(403, 'ERR_CROSS_SITE'), name)
+        t.equal((await app.inject({ url: '/auth/verify', headers: { ...headers, cookie, [name]: 'GET' } })).statusCode, 204, name)
+      }
+      t.equal((await app.inject({ url: '/auth/verify', headers: { 'sec-fetch-site': 'same-origin', cookie, [name]: 'POST' } })).statusCode, 204, name)
+    }
+  }
+})
+
+t.test('verify applies the cross-site rule to the request that a proxy asks about', async (t) => {
   const { app } = await openTokenApp(t, { server: { trustProxy: '127.0.0.1' }, sessions: { csrf: { trustedOrigins: ['https://trusted.example'] } } })
   const { access_token: token, cookie } = await signIn(app, 'ada')
   const proxied = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-host': 'app.example.com', 'x-forwarded-proto': 'https' }
@@ -466,11 +564,12 @@ t.test('verify applies the cross-site rule to the request that a trusted proxy a
       t.equal(await status({ ...proxied, ...credential, 'sec-fetch-site': 'same-origin', [name]: 'POST' }), 204, name)
       t.equal(await status({ ...proxied, ...credential, origin: 'https://app.example.com', [name]: 'POST' }), 204, name)
       t.equal(await status({ ...proxied, ...credential, origin: 'https://trusted.example', [name]: 'POST' }), 204, name)
-      t.equal(await status({ ...proxied, ...evil, ...credential, [name]: 'POST' }, '198.51.100.7'), 204, 'a stranger is no proxy: the request is the GET that it is')
+      t.equal(await status({ ...proxied, ...credential, origin: 'https://app.example.com', [name]: 'POST' }, '198.51.100.7'), 403, 'a stranger does not say what the own origin is')
     }
     t.equal(await status({ ...proxied, ...evil, ...credential, 'x-original-method': 'GET', 'x-forwarded-method': 'POST' }), 403)
   }
   t.equal(await status({ ...proxied, ...evil, ...bearer(token), 'x-original-method': 'POST' }), 204, 'no browser adds a Bearer by itself')
+  t.equal(await status({ ...proxied, ...evil, ...bearer(token), cookie, 'x-original-method': 'POST' }), 403, 'but it adds cookies')
 })
 
 t.test('the log, at its most talkative, holds no token, cookie or password', async (t) => {

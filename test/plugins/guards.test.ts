@@ -201,6 +201,19 @@ t.test('a page of another site cannot act by the access cookie, and can with a B
   }
 })
 
+t.test('attack: an unsafe request of another site with any cookie of ours is refused, whatever Bearer is there', async (t) => {
+  const { app } = await openTokenApp(t, { routes })
+  const { access_token: token, refresh_token: refresh, cookie } = await signIn(app, 'ada')
+  const crossSite = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
+  for (const carried of [cookie, `__Host-at=${token}`, `__Host-rt=${refresh}`, '__Host-at=junk', '__Host-at=a; __Host-at=b']) {
+    for (const guard of ['requireAuth', 'verifyAccessToken', 'requireAdmin']) {
+      t.match((await app.inject({ method: 'POST', url: `/${guard}`, headers: { cookie: carried, ...bearer(token), ...crossSite } })).json(), { code: 'ERR_CROSS_SITE' }, carried.slice(0, 12))
+    }
+    t.match((await app.inject({ method: 'POST', url: '/verifyRefreshToken', headers: { cookie: carried, ...crossSite }, payload: { refresh_token: refresh } })).json(), { code: 'ERR_CROSS_SITE' })
+    t.equal((await app.inject({ method: 'POST', url: '/requireAuth', headers: { cookie: carried, ...bearer(token), 'sec-fetch-site': 'same-origin' } })).statusCode, 200)
+  }
+})
+
 t.test('a token in the URL is refused before it is looked at', async (t) => {
   const { app, takeCalls } = await openTokenApp(t, { routes })
   const { access_token: access, refresh_token: refresh } = await signIn(app, 'ada')

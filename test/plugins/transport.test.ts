@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { Browser, NAME, setCookies } from '../helpers/session-app.js'
 import { bearer, openTokenApp, PASSWORD, signIn } from '../helpers/token-app.js'
+import type { SignInAnswer } from '../helpers/token-app.js'
 
 const AT = '__Host-at'
 const RT = '__Host-rt'
@@ -111,12 +112,15 @@ t.test('sources of a refresh token: their precedence, and two that differ', asyn
     { payload: { refresh_token: a.refresh_token }, headers: { 'x-refresh-token': b.refresh_token } },
     { payload: { refresh_token: a.refresh_token }, headers: bearer(b.refresh_token) },
     { headers: { 'x-refresh-token': a.refresh_token, ...bearer(b.refresh_token) } },
-    { headers: { cookie: `${RT}=${a.refresh_token}; ${RT}=${b.refresh_token}` } }
+    { headers: { cookie: `${RT}=${a.refresh_token}; ${RT}=${b.refresh_token}` } },
+    { headers: { 'x-refresh-token': `${a.refresh_token}, ${b.refresh_token}` } },
+    { headers: { 'x-refresh-token': [a.refresh_token, 'junk'] } }
   ]
   for (const request of conflicts) t.match((await refresh(request)).json(), { status: 400, code: 'ERR_TOKEN_CONFLICT', error: 'invalid_request' })
 
   const json = await refresh({ payload: { refresh_token: a.refresh_token }, headers: { 'x-refresh-token': a.refresh_token, cookie: `${RT}=${b.refresh_token}` } })
   t.ok('access_token' in json.json(), 'body before header before cookie')
+  t.equal((await refresh({ headers: { 'x-refresh-token': [a.refresh_token, a.refresh_token] } })).statusCode, 200, 'the same one twice is one')
   const hybrid = await refresh({ headers: { 'x-refresh-token': a.refresh_token, cookie: `${RT}=${b.refresh_token}`, ...bearer(c.access_token) } })
   t.strictSame([hybrid.statusCode, Object.keys(hybrid.json()).sort()], [200, ['expires_in', 'rotates_in']], 'another Bearer is no source beside one')
   const cookie = await refresh({ headers: { cookie: `${RT}=${b.refresh_token}`, ...bearer('expired.access.token') } })
@@ -124,6 +128,37 @@ t.test('sources of a refresh token: their precedence, and two that differ', asyn
   for (const request of [{}, { payload: {} }, { payload: { refresh_token: '' } }, { headers: { 'x-refresh-token': '', cookie: `${RT}=` } }]) {
     t.match((await refresh(request)).json(), { status: 400, code: 'ERR_TOKEN_MISSING', error: 'invalid_request' })
   }
+})
+
+t.test('a refresh in the last second of a session deletes no cookie', async (t) => {
+  const { app, clock } = await openTokenApp(t, { tokens: { refreshTtl: 1000, refreshAbsoluteTtl: 1000 } })
+  const browser = new Browser(app)
+  await login(browser, 'cookie')
+  clock.advance(999.5)
+  const answer = await browser.post('/auth/refresh')
+  t.equal(answer.statusCode, 200)
+  deletesNothing(t, answer)
+  t.strictSame(setCookies(answer).map(({ attributes }) => attributes['Max-Age']), ['1', '1'])
+})
+
+t.test('a logout ends every session that the request proves, whatever else it carries, and is never refused', async (t) => {
+  const { app } = await openTokenApp(t)
+  const live = async (token: string): Promise<boolean> => (await app.inject({ url: '/auth/me', headers: bearer(token) })).statusCode === 200
+  const ways: ((a: SignInAnswer, b: SignInAnswer) => InjectOptions)[] = [
+    (a, b) => ({ headers: { cookie: `${RT}=${a.refresh_token}; ${RT}=${b.refresh_token}` } }),
+    (a, b) => ({ headers: { cookie: `${RT}=${a.refresh_token}; ${RT}=junk; ${AT}=${b.access_token}; ${AT}=x` } }),
+    (a, b) => ({ headers: { cookie: `${AT}=${a.access_token}; ${AT}=${b.access_token}` } }),
+    (a, b) => ({ headers: { 'x-refresh-token': [a.refresh_token, b.refresh_token] } }),
+    (a, b) => ({ headers: { authorization: 'Bearer', cookie: `${RT}=${b.refresh_token}` }, payload: { refresh_token: a.refresh_token } }),
+    (a, b) => ({ headers: { 'x-refresh-token': 'junk', cookie: `${RT}=${a.refresh_token}`, ...bearer(b.refresh_token) } })
+  ]
+  for (const [n, request] of ways.entries()) {
+    const [a, b] = [await signIn(app, 'ada'), await signIn(app, 'ada')]
+    const answer = await app.inject({ ...request(a, b), method: 'POST', url: '/auth/logout' })
+    t.equal(answer.statusCode, 204, `${n}: ${answer.body}`)
+    t.strictSame([await live(a.access_token), await live(b.access_token)], [false, false], `${n}`)
+  }
+  t.equal((await app.inject({ method: 'POST', url: '/auth/logout', headers: { authorization: 'Bearer' } })).statusCode, 204)
 })
 
 t.test('a browser stays signed in by cookies alone, through many rotations', async (t) => {

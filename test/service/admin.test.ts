@@ -46,6 +46,20 @@ void t.test('what is done to nobody and nothing is 404', async (t) => {
   }
 })
 
+void t.test('acts that take no members refuse a body that has some, and do nothing', async (t) => {
+  const { app, as, root, ann } = await open(t)
+  const acts = [['POST', `/admin/sessions/${ann.sessionId}/unblock`], ['POST', `/admin/users/${ann.id}/enable`], ['POST', `/admin/users/${ann.id}/logout`], ['POST', `/admin/users/${ann.id}/disable`], ['DELETE', `/admin/sessions/${ann.sessionId}`]] as const
+  for (const [method, url] of acts) {
+    t.match((await as(root, method, url, { zzz: 1 })).json(), { status: 400, code: 'ERR_VALIDATION', field: 'zzz' }, url)
+    t.match((await as(root, method, url, [])).json(), { status: 400, code: 'ERR_VALIDATION', field: 'body' }, url)
+  }
+  t.equal((await as(ann, 'GET', '/auth/me')).statusCode, 200)
+  for (const payload of ['', 'null', '{}']) {
+    const answer = await app.inject({ method: 'POST', url: `/admin/users/${ann.id}/enable`, headers: { cookie: root.cookie, 'content-type': 'application/json' }, payload })
+    t.equal(answer.statusCode, 204, payload)
+  }
+})
+
 void t.test('a session is blocked, unblocked and ended', async (t) => {
   const { as, root, ann } = await open(t)
   const one = `/admin/sessions/${ann.sessionId}`

@@ -2,15 +2,15 @@ import t from 'tap'
 import { createLog } from '../../src/service/log.js'
 import { beginSession, openService, PRODUCTION } from '../helpers/service-app.js'
 
-void t.test('before the service is ready everything but /livez, /readyz and the key set is answered with 503', async (t) => {
+void t.test('before the service is ready everything but /livez, /readyz, the key set and what the error page loads is answered with 503', async (t) => {
   const readiness = { isReady: false, check: async () => ({ reasons: ['the database does not answer'], warnings: [] }) }
   const app = await openService(t, { readiness })
-  for (const url of ['/', '/session', '/auth/me', '/admin/sessions', '/nothing', '/favicon.svg']) {
+  for (const url of ['/', '/session', '/auth/me', '/admin/sessions', '/nothing']) {
     const answer = await app.inject(url)
     t.match(answer, { statusCode: 503, headers: { 'retry-after': /^\d+$/, 'content-type': /^application\/problem/ } }, url)
     t.match(answer.json(), { code: 'ERR_STORE' })
   }
-  for (const url of ['/livez', '/.well-known/jwks.json']) t.equal((await app.inject(url)).statusCode, 200, url)
+  for (const url of ['/livez', '/.well-known/jwks.json', '/style.css', '/favicon.svg']) t.equal((await app.inject(url)).statusCode, 200, url)
   t.match(await app.inject('/readyz'), { statusCode: 503, headers: { 'retry-after': /^\d+$/ } })
   t.match((await app.inject('/readyz')).json(), { code: 'ERR_NOT_READY', reasons: ['the database does not answer'] })
   readiness.isReady = true
@@ -78,6 +78,17 @@ void t.test('no log line holds a cookie, a token or a value', async (t) => {
   log.error({ err: Object.assign(new Error('x'), { detail: 'Key (hunter2)', where: 'hunter2' }) }, 'driver')
   t.match(text, 'incoming request')
   for (const secret of [cookie.split('=')[1] ?? '', 'hunter2', 'hunter3']) t.notOk(text.includes(secret))
+})
+
+void t.test('attack: who reads the log finds no token that a client has put into a path', async (t) => {
+  let text = ''
+  const app = await openService(t, { log: createLog('trace', { write (line) { text += line } }) })
+  const tokens = [`rt_${'Ab0-_'.repeat(24)}`, `eyJ${'hbGci'.repeat(12)}.eyJ${'zdWIi'.repeat(12)}.${'c2ln-_'.repeat(14)}`]
+  for (const token of tokens) {
+    for (const url of [`/auth/refresh/${token}`, `/${token}`, `/auth/sessions/${token}/x`, `/${'x'.repeat(150)}/${token}`]) await app.inject(url)
+  }
+  t.match(text, '"url":"/auth/refresh/[redacted]"')
+  t.notMatch(text, /Ab0-_Ab0|hbGcihbGci|zdWIizdWIi|c2ln-_c2ln/)
 })
 
 void t.test('requests that come slowly are cut: their heads and their bodies have 30 seconds', async (t) => {

@@ -59,6 +59,8 @@ void t.test('every variable arrives where it belongs', async (t) => {
     MAX_SESSIONS_PER_USER: '3',
     RATE_LIMIT: 'off',
     ADMIN_EMAILS: 'Ann@Example.com, bob@example.com',
+    METRICS: 'off',
+    EVENT_RETENTION: '86400',
     SESSION_COOKIE_NAME: '__Secure-s',
     SESSION_SECURE: 'true',
     SESSION_SAME_SITE: 'none',
@@ -70,6 +72,7 @@ void t.test('every variable arrives where it belongs', async (t) => {
   })
   t.match(config, { host: '::1', port: 8080, dataDir: '/var/lib/x', logLevel: 'debug', trustProxy: ['10.0.0.0/8', 'loopback'] })
   t.match(config.database, { migrateOnStart: false, pooler: 'transaction' })
+  t.strictSame(config.operation, { metrics: false, eventRetention: 86_400 })
   t.strictSame(config.sessions.options, {
     secure: true,
     domain: 'example.com',
@@ -293,6 +296,12 @@ void t.test('refused: a secret in a file that is none, missing or empty', async 
     t.match(faults, [/^SESSION_AUTH_KEYS_FILE/], path)
     t.equal(faults.length, 1)
   }
+})
+
+void t.test('events are kept for an hour at least and ten years at most, by default for 90 days', async (t) => {
+  t.strictSame(readConfig({}).operation, { metrics: true, eventRetention: 7_776_000 })
+  for (const EVENT_RETENTION of ['0', '3599', '3600.5', '315360001', '90d', '-1']) t.match(faultsOf({ EVENT_RETENTION }), [/^EVENT_RETENTION must be a whole number of seconds, from 3600/], EVENT_RETENTION)
+  t.match(faultsOf({ METRICS: 'maybe' }), [/^METRICS must be on, off/])
 })
 
 void t.test('.env.example lists exactly what is read, and states the defaults', async (t) => {

@@ -10,7 +10,7 @@ import type { FreshDatabase } from '../helpers/database.js'
 import { openFaultProxy } from '../helpers/fault-proxy.js'
 
 const MIGRATED = { pending: [], newer: [], missing: [] }
-const USABLE = { absent: [], mayEnter: true, denied: [], unindexed: [], isStandby: false, isReadOnly: false, forgets: false }
+const USABLE = { absent: [], mayEnter: true, denied: [], unindexed: [], untriggered: [], unwitnessed: [], isStandby: false, isReadOnly: false, forgets: false }
 
 const prepare = migrateUp
 
@@ -37,7 +37,7 @@ void t.test('an empty database is migrated, and then ready', async (t) => {
   await until(() => readiness.isReady)
   t.strictSame((await pool.query('SELECT * FROM sessions')).rows, [])
   t.strictSame(await readiness.check(), { reasons: [], warnings: [] })
-  t.match(told, [/^migrated: 0001_sessions, 0002_tokens, 0001_users$/, 'the database is ready'])
+  t.match(told, [/^migrated: 0001_sessions, 0002_tokens, 0001_users, 0002_operation$/, 'the database is ready'])
 })
 
 void t.test('of five services that start at once on an empty database all become ready', async (t) => {
@@ -45,7 +45,8 @@ void t.test('of five services that start at once on an empty database all become
   const five = Array.from({ length: 5 }, () => watch(t, connectionString))
   await Promise.all(five.map(async ({ readiness }) => { await until(() => readiness.isReady) }))
   const lines = five.flatMap(({ told }) => told)
-  t.equal(lines.filter((line) => line.startsWith('migrated')).length, 1, 'and one of them migrates')
+  const ran = lines.filter((line) => line.startsWith('migrated: ')).flatMap((line) => line.slice('migrated: '.length).split(', '))
+  t.strictSame(ran.sort(), ['0001_sessions', '0001_users', '0002_operation', '0002_tokens'], 'and each migration is run by one of them')
   t.strictSame(lines.filter((line) => line.startsWith('not ready')), [], 'and nobody cries')
 })
 
@@ -53,12 +54,13 @@ void t.test('3B-18: without the right to migrate, what is pending is named and w
   const { connectionString } = await freshDatabase(t)
   const { readiness, told } = watch(t, connectionString, { migrateOnStart: false })
   await until(() => told.length > 0)
-  t.strictSame((await readiness.check()).reasons, ['0001_sessions', '0002_tokens', '0001_users']
+  t.strictSame((await readiness.check()).reasons, ['0001_sessions', '0002_tokens', '0001_users', '0002_operation']
     .map((name) => `the migration ${name} is pending: run \`npm run migrate\`, or set MIGRATE_ON_START=on`))
   t.equal(readiness.isReady, false)
   await migrateUp(connectionString)
   await until(() => readiness.isReady)
-  t.equal(told.length, 2, 'each state is told once')
+  t.strictSame(told, [...new Set(told)], 'each state is told once')
+  t.equal(told.at(-1), 'the database is ready')
 })
 
 void t.test('3B-18: a column that is taken away, and a migration undone, show in the next check', async (t) => {
@@ -151,6 +153,45 @@ void t.test('B14: indexes that are gone are told, by their column', async (t) =>
   await pool.query('DROP INDEX sessions_user_id_idx, sessions_expiry_bucket_idx; ALTER TABLE sessions DROP CONSTRAINT sessions_pkey CASCADE')
   const { readiness } = watch(t, connectionString)
   t.match(await readiness.check(), { reasons: [], warnings: [/index.*sessions \(id\)/, /index.*sessions \(user_id\)/, /index.*sessions \(expiry_bucket\)/] })
+})
+
+void t.test('every index that the migrations make is looked for, and one that is invalid is none', async (t) => {
+  const { connectionString, pool } = await freshDatabase(t, { prepare })
+  const { readiness } = watch(t, connectionString)
+  const { rows } = await pool.query<{ name: string }>("SELECT i.indexrelid::regclass::text AS name FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'silverback%'")
+  t.ok(rows.length > 10)
+  for (const { name } of rows) {
+    await pool.query('UPDATE pg_index SET indisvalid = false WHERE indexrelid = $1::regclass', [name])
+    t.match((await readiness.check()).warnings, [/^no index begins with/], name)
+    await pool.query('UPDATE pg_index SET indisvalid = true WHERE indexrelid = $1::regclass', [name])
+  }
+  t.strictSame(await readiness.check(), { reasons: [], warnings: [] })
+})
+
+void t.test('attack: while triggers are off that tell of ends, nothing is revoked: the service is not ready, and names them', async (t) => {
+  const { connectionString, pool } = await freshDatabase(t, { prepare })
+  const { readiness } = watch(t, connectionString)
+  await until(() => readiness.isReady)
+  await pool.query('ALTER TABLE sessions DISABLE TRIGGER USER')
+  t.match(await readiness.check(), { reasons: [/^the triggers sessions_expiry_bucket_insert, .*sessions_revoke_deleted.* of sessions are missing or disabled/], warnings: [/^the triggers sessions_event_began.* of sessions are missing or disabled/] })
+  await pool.query('ALTER TABLE sessions ENABLE TRIGGER USER')
+  t.strictSame(await readiness.check(), { reasons: [], warnings: [] })
+  await pool.query('DROP TRIGGER sessions_event_began ON sessions')
+  t.match(await readiness.check(), { reasons: [], warnings: [/^the trigger sessions_event_began of sessions is missing or disabled/] })
+})
+
+void t.test('every trigger that the migrations make is looked for', async (t) => {
+  const { connectionString, pool } = await freshDatabase(t, { prepare })
+  const { readiness } = watch(t, connectionString)
+  const { rows } = await pool.query<{ name: string, of: string }>('SELECT tgname AS name, tgrelid::regclass::text AS of FROM pg_trigger WHERE NOT tgisinternal')
+  t.ok(rows.length > 15)
+  for (const { name, of } of rows) {
+    await pool.query(`ALTER TABLE ${of} DISABLE TRIGGER ${name}`)
+    const { reasons, warnings } = await readiness.check()
+    t.match([...reasons, ...warnings], [new RegExp(`^the trigger ${name} of ${of} is missing or disabled`)], name)
+    t.equal(reasons.length, /event/.test(name) ? 0 : 1, name)
+    await pool.query(`ALTER TABLE ${of} ENABLE TRIGGER ${name}`)
+  }
 })
 
 void t.test('migrations that cannot be run where none is pending are a warning', async (t) => {

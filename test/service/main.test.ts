@@ -201,6 +201,24 @@ void t.test('with the database away the service stops as well', async (t) => {
   t.equal(await exited, 0)
 })
 
+void t.test('with a database that falls silent the whole stop ends within ten seconds, sign-ins in flight or not', async (t) => {
+  const env = await freshEnv(t)
+  const proxy = await openFaultProxy(t, env.DATABASE_URL)
+  const { url, child, exited, output } = await startProcess(t, { ...env, DATABASE_URL: proxy.connectionString, RATE_LIMIT: 'off' })
+  await untilStatus(`${url}/readyz`, 200)
+  const post = async (door: string) => await fetch(`${url}/auth/${door}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: 'ann@example.com', password: 'correct horse battery' }) })
+  t.equal((await post('register')).status, 201)
+  await Promise.all(Array.from({ length: 3 }, async () => { t.equal((await post('login')).status, 200) }))
+  proxy.freeze()
+  const asked = Array.from({ length: 6 }, async () => (await post('login').catch(() => null))?.status)
+  const startedAt = performance.now()
+  child.kill('SIGTERM')
+  t.equal(await exited, 0)
+  t.ok(performance.now() - startedAt < 10_000, `${Math.round(performance.now() - startedAt)} ms`)
+  t.match(output(), 'stopped')
+  await Promise.all(asked)
+})
+
 void t.test('without any configuration it brings its own PostgreSQL and keys; both stay over a restart', async (t) => {
   const env = { DATA_DIR: t.testdir() }
   const first = await startProcess(t, env)

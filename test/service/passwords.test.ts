@@ -149,3 +149,17 @@ void t.test('who waits too long is refused, and the permit goes to the next when
   await t.rejects(queue.run(async () => { throw new Error('failed') }), /failed/)
   t.equal(await queue.run(async () => 'ran'), 'ran', 'a hash that fails gives its permit back')
 })
+
+void t.test('so many have a place as may run and wait; the next is refused before it begins, until one leaves', async (t) => {
+  const queue = new HashQueue({ permits: 2, queue: 3 })
+  let began = 0
+  const finish: (() => void)[] = []
+  const work = async (): Promise<void> => { began++; await new Promise<void>((resolve) => { finish.push(resolve) }) }
+  const all = Array.from({ length: 5 }, async () => await queue.admit(work))
+  await t.rejects(queue.admit(work), { statusCode: 503, code: 'ERR_BUSY', headers: { 'retry-after': '2' } })
+  t.equal(began, 5)
+  for (const end of finish) end()
+  await Promise.all(all)
+  for (let i = 0; i < 6; i++) await t.rejects(queue.admit(async () => { throw new Error('failed') }), /failed/)
+  t.equal(await queue.admit(async () => await queue.run(async () => 'ran')), 'ran', 'work that fails leaves its place')
+})

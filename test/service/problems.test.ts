@@ -24,7 +24,6 @@ const HOSTILE: readonly (readonly [title: string, body: string, field: string | 
   ['an array', '[]', 'body'],
   ['a text', '"x"', 'body'],
   ['a number', '1', 'body'],
-  ['null', 'null', 'body'],
   ['an array to set', '{"set":["a"]}', 'set'],
   ['null to set', '{"set":null}', 'set'],
   ['a text to unset', '{"unset":"a"}', 'unset'],

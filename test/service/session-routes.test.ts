@@ -49,6 +49,28 @@ void t.test('PATCH /session sets and unsets, and takes no body at all', async (t
   t.strictSame((await patch({ unset: [] })).values, { b: 2, c: 3 })
   const typed = await app.inject({ method: 'PATCH', url: '/session', headers: { cookie, 'content-type': 'application/json', 'content-length': '0' } })
   t.equal(typed.statusCode, 200, 'an absent body that is called JSON')
+  const nothing = await app.inject({ method: 'PATCH', url: '/session', headers: { cookie, 'content-type': 'application/json' }, payload: 'null' })
+  t.strictSame(nothing.json().values, { b: 2, c: 3 }, 'null is an absent body, here as everywhere')
+})
+
+void t.test('attack: after DELETE /session while the session is blocked, its cookie is dead when the block is lifted', async (t) => {
+  const store = new MemoryStore()
+  const app = await openService(t, { store })
+  const cookie = await beginSession(app)
+  const { id } = (await app.inject({ url: '/session', headers: { cookie } })).json<{ id: string }>()
+  await store.block(id, 'test')
+  const answer = await app.inject({ method: 'DELETE', url: '/session', headers: { cookie } })
+  t.match(answer, { statusCode: 204, headers: { 'set-cookie': /^sid=; / } })
+  t.equal(await store.unblock(id), false)
+  t.match((await app.inject({ url: '/session', headers: { cookie } })).json(), { isNew: true })
+})
+
+void t.test('DELETE /session takes no members: with any the session lives on', async (t) => {
+  const app = await openService(t)
+  const cookie = await beginSession(app)
+  t.match((await app.inject({ method: 'DELETE', url: '/session', headers: { cookie }, payload: { zzz: 1 } })).json(), { status: 400, code: 'ERR_VALIDATION', field: 'zzz' })
+  t.match((await app.inject({ url: '/session', headers: { cookie } })).json(), { values: { colour: 'silver' } })
+  t.equal((await app.inject({ method: 'DELETE', url: '/session', headers: { cookie }, payload: {} })).statusCode, 204)
 })
 
 void t.test('nothing to do for a stranger stores no row', async (t) => {

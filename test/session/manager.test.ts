@@ -107,6 +107,33 @@ t.test('a blocked session refuses everything, is kept, and works again when unbl
   t.match(await browser.session(), { id, userId: 'ada', values: { a: '1' } })
 })
 
+t.test('destroy ends the session that is blocked, too, for its cookie proves whose it is; a cookie that was replaced ends nothing', async (t) => {
+  const { app, store } = await openApp(t)
+  const told: string[] = []
+  t.teardown(app.sessions.on('destroyed', ({ sessionId }) => { told.push(sessionId) }))
+  const browser = new Browser(app)
+  await browser.post('/login/ada')
+  const { id } = await browser.session()
+  const copy = browser.copy()
+  await app.sessions.block(id, 'stolen laptop')
+  t.match(setCookies(await browser.post('/destroy')), [{ value: '' }])
+  t.strictSame(told, [id])
+  t.equal(await app.sessions.unblock(id), false)
+  t.match(await copy.session(), { isNew: true, userId: null })
+
+  const bob = new Browser(app)
+  await bob.post('/login/bob')
+  const { id: kept } = await bob.session()
+  const stale = bob.copy()
+  const { secretHash = randomBytes(32) } = await store.get(kept) ?? {}
+  await store.save(kept, secretHash, { set: {}, unset: [], idleSeconds: 60, renew: { id: kept, secretHash: randomBytes(32), keep: 'all' } })
+  await app.sessions.block(kept, 'test')
+  store.takeCalls()
+  t.equal((await stale.post('/destroy')).statusCode, 200)
+  t.strictSame([store.takeCalls(), told], [['get', 'delete'], [id]])
+  t.equal(await app.sessions.unblock(kept), true)
+})
+
 t.test('I6: 50 users at once never see one another', async (t) => {
   const { app } = await openApp(t, {
     routes: (app) => app.post('/work/:canary', async (request) => {

@@ -79,6 +79,54 @@ t.test('a cookie whose session has a maxAge of its own follows that', async (t) 
   t.equal(await secondsLeft(store), 20 * DAY)
 })
 
+t.test('a maxAge that is given to a session with tokens is the cookie\'s of this answer alone: the session keeps the life of its tokens', async (t) => {
+  const { browser, clock, store, tokens } = await setUp(t, {
+    routes: (app) => app.post('/life/:seconds', async (request) => {
+      const { seconds } = request.params as { seconds: string }
+      request.session.options({ maxAge: Number(seconds) })
+      return 'given'
+    })
+  })
+  await browser.post('/issue')
+  const { id } = await browser.session()
+  const token = { sessionId: id, userId: 'ada', issuedAt: tokens.now() + 1 }
+  for (const seconds of ['600', '7000000']) {
+    clock.advance(1)
+    t.equal(setCookies(await browser.post(`/life/${seconds}`), NAME)[0]?.attributes['Max-Age'], seconds === '600' ? '600' : String(60 * DAY - 1 - 1), 'never past the absolute end')
+    t.equal(await secondsLeft(store), REFRESH_TTL)
+    t.equal((await store.get(id))?.maxAge, REFRESH_TTL)
+  }
+  t.equal(await tokens.isAccessValid(token), true)
+  clock.advance(101)
+  t.equal(setCookies(await browser.get('/'), NAME)[0]?.attributes['Max-Age'], '1000', 'later ones live as before')
+})
+
+t.test('a browser-session cookie that is asked for with the tokens, or after, ends with the browser, and neither session nor tokens with it', async (t) => {
+  const { browser, clock, store, tokens, app } = await setUp(t, {
+    routes (app, tokens) {
+      app.post('/browser', async (request) => { request.session.options({ maxAge: null }); return 'asked' })
+      app.post('/both', async (request) => {
+        request.session.setUserId('ada')
+        await request.session.save()
+        await beginLineage(app, tokens, request)
+        request.session.options({ maxAge: null })
+        return 'both'
+      })
+    }
+  })
+  await browser.post('/issue')
+  const other = new Browser(app)
+  for (const [at, path] of [[browser, '/browser'], [other, '/both']] as const) {
+    t.strictSame(setCookies(await at.post(path), NAME).map(({ attributes }) => attributes['Max-Age']), [undefined])
+    const { id } = await at.session()
+    t.match(await store.get(id), { maxAge: REFRESH_TTL })
+    t.equal(await tokens.isAccessValid({ sessionId: id, userId: 'ada', issuedAt: tokens.now() }), true)
+    clock.advance(101)
+    t.strictSame(setCookies(await at.get('/'), NAME).map(({ attributes }) => attributes['Max-Age']), [undefined], 'later ones, too')
+    await store.delete(id)
+  }
+})
+
 t.test('a request that has loaded the session before its tokens were issued does not shorten its life', async (t) => {
   const [held, loaded] = [gate(), gate()]
   const { browser, clock, store } = await setUp(t, {
@@ -227,7 +275,8 @@ t.test('a session that its tokens have ended is gone for the request that asked 
       const { id, signal } = request.session
       anySession(request).set('lost', 1)
       await tokens.revokeRefreshToken(id, 'logout')
-      managerOf(app).endedByTokens(id, request)
+      managerOf(app).endedByTokens(id)
+      managerOf(app).opened(request)?.noteEnd()
       t.equal(signal.aborted, true)
       t.equal(request.session.userId, null)
       t.throws(() => { anySession(request).set('a', 1) }, { code: 'ERR_SESSION_GONE' })
@@ -247,7 +296,6 @@ t.test('a session that its tokens have ended is gone for the request that asked 
 t.test('tokens that end another session than the request\'s leave that and its cookie alone', async (t) => {
   const { browser, app } = await setUp(t, {
     routes: (app) => app.post('/revoke/:id', async (request) => {
-      managerOf(app).endedByTokens((request.params as { id: string }).id, request)
       managerOf(app).endedByTokens((request.params as { id: string }).id)
       return 'revoked'
     })

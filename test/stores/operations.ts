@@ -89,6 +89,14 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 12, arbitrary: write },
   { weight: 3, arbitrary: onOne('get', (store, id) => store.get(id)) },
   { weight: 1, arbitrary: onOne('delete', (store, id) => store.delete(id)) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(whose, mostly(5)).map(([n, rightSecret]): Operation => (known) => {
+      const old = pick(known, n)
+      const [id, hash] = [old?.id ?? randomUUID(), old === undefined ? hashOf(randomUUID()) : secretOf(old, rightSecret)]
+      return { text: `delete ${id}, ${rightSecret ? 'right' : 'wrong'} secret`, run: (store) => store.delete(id, hash) }
+    })
+  },
   { weight: 1, arbitrary: onOne('block', (store, id) => store.block(id, `because of ${id}`)) },
   { weight: 1, arbitrary: onOne('unblock', (store, id) => store.unblock(id)) },
   { weight: 2, arbitrary: user.map((userId): Operation => () => ({ text: `listByUser ${userId}`, run: (store) => store.listByUser(userId) })) },

@@ -84,8 +84,8 @@ export class StoreModel implements Store {
     return await this.save(id, secretHash, change)
   }
 
-  async delete (id: string): Promise<boolean> {
-    const old = this.#sessions.find((s) => s.id === id)
+  async delete (id: string, secretHash?: Uint8Array): Promise<boolean> {
+    const old = this.#sessions.find((s) => s.id === id && (secretHash === undefined || sameBytes(s.secretHash, secretHash)))
     if (!old) return false
     if (this.#hasExpired(old)) this.doubtful.add(id)
     else this.#drop(old)

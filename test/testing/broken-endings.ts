@@ -180,6 +180,10 @@ export const ENDING: Readonly<Record<string, Break>> = {
   'delete does not count a blocked session': (store) => altered(store, {
     delete: async (id) => { const live = await store.get(id) !== null; return await store.delete(id) && live }
   }),
+  'delete ignores the secret': (store) => altered(store, { delete: (id) => store.delete(id) }),
+  'delete with a secret leaves a blocked session': (store) => altered(store, {
+    delete: async (id, hash) => (hash === undefined || await store.get(id) !== null) && await store.delete(id, hash)
+  }),
   'save does not see the block': (store) => {
     const blocked = new Set<string>()
     return altered(store, {

@@ -18,7 +18,7 @@ export function altered (store: Store, over: Partial<Store>): Store {
     create: (session) => store.create(session),
     get: (id) => store.get(id),
     save: (id, hash, change) => store.save(id, hash, change),
-    delete: (id) => store.delete(id),
+    delete: (id, secretHash) => store.delete(id, secretHash),
     cleanup: (options) => store.cleanup(options),
     compareAndSave: (id, hash, version, change) => store.compareAndSave(id, hash, version, change),
     listByUser: (userId) => store.listByUser(userId),

@@ -57,6 +57,8 @@ export const CAUGHT_BY: Readonly<Record<string, string>> = {
   'delete leaves the session to saves': 'after delete, save answers null and brings nothing back',
   'delete answers true for anything': 'delete ends a session for every process and answers true, then false',
   'delete does not count a blocked session': 'delete answers true for a blocked session and false for an expired one',
+  'delete ignores the secret': 'delete with a secret\'s hash ends the session of that secret alone, live or blocked',
+  'delete with a secret leaves a blocked session': 'delete with a secret\'s hash ends the session of that secret alone, live or blocked',
   'save does not see the block': 'after block, save answers null and brings nothing back',
   'get does not see the block': 'a blocked session is kept and refused, in every process',
   'block deletes': 'a blocked session is kept and refused, in every process',

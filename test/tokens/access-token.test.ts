@@ -20,10 +20,11 @@ const facts = (over: Partial<LineageFacts> = {}): LineageFacts => ({
   claims: { isAdmin: true, roles: ['editor'] },
   authenticatedAt: NOON - 60_000,
   expiresAt: NOON + 86_400_000,
-  absoluteExpiresAt: NOON + 86_400_000,
   generation: 3,
+  tokenHash: new Uint8Array(32),
   deliveredAt: NOON,
   at: NOON,
+  issuedAt: NOON,
   ...over
 })
 
@@ -82,8 +83,7 @@ t.test('an access token says what RFC 9068 asks for, and of the session what is 
     issuedAt: NOON,
     expiresAt,
     authenticatedAt: new Date(NOON - 60_000),
-    confirms: true,
-    claims: { isAdmin: true, roles: ['editor'] }
+    confirms: true
   })
 })
 

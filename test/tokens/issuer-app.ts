@@ -10,7 +10,7 @@ import { TokenIssuer } from '../../src/tokens/issuer.js'
 import { resolveTokensOptions, type TokensOptions } from '../../src/tokens/options.js'
 import type { PresentedToken, RotationRules } from '../../src/tokens/rotation.js'
 import type { RevocationSink } from '../../src/tokens/revocations.js'
-import type { AccessFacts, NewLineage, RevocationWatch, TokenStore } from '../../src/tokens/store.js'
+import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, TokenStore } from '../../src/tokens/store.js'
 import type { IssueOptions, TokenPair } from '../../src/tokens/tokens.js'
 import { standingClock, type Clock } from '../helpers/memory-harness.js'
 import { Browser, openApp } from '../helpers/session-app.js'
@@ -25,11 +25,13 @@ export class ProbedTokenStore implements TokenStore {
   sink: RevocationSink | null = null
   /** The feed tells nothing any more. */
   isFeedDown = false
+  /** Sessions of which something has been announced and not been told yet. */
+  readonly unread = new Set<string>()
   readonly #inner: TokenStore
   constructor (inner: TokenStore) { this.#inner = inner }
 
   createRefreshToken (lineage: NewLineage) { return this.#call('createRefreshToken', () => this.#inner.createRefreshToken(lineage)) }
-  rotateRefreshToken (token: PresentedToken, rules: RotationRules) { return this.#call('rotateRefreshToken', () => this.#inner.rotateRefreshToken(token, rules)) }
+  rotateRefreshToken (token: PresentedToken, rules: LineageRules) { return this.#call('rotateRefreshToken', () => this.#inner.rotateRefreshToken(token, rules)) }
   revokeRefreshToken (id: string, reason: string) { return this.#call('revokeRefreshToken', () => this.#inner.revokeRefreshToken(id, reason)) }
   getUserFromRefreshToken (token: PresentedToken, rules: RotationRules) { return this.#call('getUserFromRefreshToken', () => this.#inner.getUserFromRefreshToken(token, rules)) }
   confirmRefreshToken (id: string, generation: number) { return this.#call('confirmRefreshToken', () => this.#inner.confirmRefreshToken(id, generation)) }
@@ -37,12 +39,13 @@ export class ProbedTokenStore implements TokenStore {
   now () { return this.#inner.now() }
   watchRevocations (sink: RevocationSink): RevocationWatch {
     this.sink = sink
-    return this.#inner.watchRevocations({
+    const watch = this.#inner.watchRevocations({
       reset: (inForce) => { sink.reset(inForce) },
       add: (revocation) => { if (!this.isFeedDown) sink.add(revocation) },
-      lift: (id, kind) => { if (!this.isFeedDown) sink.lift(id, kind) },
+      lift: (id) => { if (!this.isFeedDown) sink.lift(id) },
       broken: () => { sink.broken() }
     })
+    return { isUnread: (id) => this.unread.has(id), close: () => watch.close() }
   }
 
   async close () { this.closed++; await this.#inner.close() }

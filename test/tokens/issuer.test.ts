@@ -76,7 +76,7 @@ t.test('ROTATE: after minGenerationAge a refresh gives the next generation, in o
   store.takeCalls()
   const next = await issuer.refresh(refreshOf(pair))
   t.strictSame(store.takeCalls(), ['rotateRefreshToken'])
-  t.match(codec.decode(refreshOf(next)), { sessionId: pair.sessionId, generation: 2, secret: codec.decode(refreshOf(pair))?.successor.secret })
+  t.match(codec.decode(refreshOf(next)), { sessionId: pair.sessionId, generation: 2, secret: codec.decode(refreshOf(pair))?.successors[0].secret })
   t.match(await issuer.verify(next.accessToken), { generation: 2, issuedAt: clock.now().getTime() })
   t.equal(next.rotatesIn, 90)
   t.equal(next.refreshTokenExpiresAt.getTime(), clock.now().getTime() + 30 * DAY * 1000)
@@ -118,6 +118,31 @@ t.test('REPLAY: keys that are rotated in between, in either order of the list, g
   }
   await t.rejects((await sibling({ refreshKey: key })).issuer.refresh(refreshOf(pair)), { code: 'ERR_TOKEN_INVALID' })
   t.ok(await issuer.refresh(refreshOf(pair)))
+})
+
+t.test('REPLAY: with the keys in either order on two nodes, whichever text of a generation the jar holds, a lost answer is given again', async (t) => {
+  const key = randomBytes(32)
+  for (const [first, second] of [[[REFRESH_KEY, key], [key, REFRESH_KEY]], [[key, REFRESH_KEY], [REFRESH_KEY, key]]] as const) {
+    const a = await openIssuer(t, { options: { refreshKey: first } })
+    const b = await a.sibling({ refreshKey: second })
+    const { pair } = await a.signIn()
+    a.clock.advance(90)
+    const early = await a.issuer.refresh(refreshOf(pair))
+    const late = await b.issuer.refresh(refreshOf(pair))
+    t.not(refreshOf(late), refreshOf(early), 'two texts')
+    a.clock.advance(90)
+    const lost = await b.issuer.refresh(refreshOf(early))
+    a.clock.advance(3600)
+    for (const { issuer } of [a, b]) {
+      const again = await issuer.refresh(refreshOf(late))
+      t.equal(issuer.sessionIdOf(refreshOf(again)), pair.sessionId)
+      if (issuer === b.issuer) t.equal(again.refreshToken, lost.refreshToken, 'bit for bit, where the order is the same')
+      const [read, given] = [again, lost].map((of) => new RefreshTokenCodec(first).decode(refreshOf(of)))
+      t.match(read, { secret: given?.secret, generation: 3 })
+    }
+    a.clock.advance(90)
+    t.ok((await a.issuer.refresh(refreshOf(await a.issuer.refresh(refreshOf(late))))).accessToken, 'and its own successor works')
+  }
 })
 
 t.test('STRAGGLER, then REUSE: a superseded token whose successor was used gets an access token for a while; later it ends the session, with one alarm', async (t) => {
@@ -360,6 +385,23 @@ t.test('while the feed is whole a request costs no call of the store; while it i
   await t.rejects(issuer.verify(pair.accessToken), { code: 'ERR_STORE' }, 'nobody can say: not let in')
 })
 
+t.test('attack: a token of a session of which something is announced and not read yet is not let in by memory: the store is asked', async (t) => {
+  const { issuer, store, manager, signIn } = await openIssuer(t)
+  const [{ pair }, other] = [await signIn(), await signIn('bob')]
+  for (const { accessToken } of [pair, other.pair]) await issuer.verify(accessToken)
+  store.isFeedDown = true
+  store.unread.add(pair.sessionId)
+  store.takeCalls()
+  t.equal(issuer.verifyKnown(pair.accessToken), null)
+  t.ok(await issuer.verify(pair.accessToken))
+  t.strictSame(store.takeCalls(), ['isAccessValid'])
+  await manager.store.delete(pair.sessionId)
+  await t.rejects(issuer.verify(pair.accessToken), { code: 'ERR_UNAUTHENTICATED' })
+  store.takeCalls()
+  t.ok(issuer.verifyKnown(other.pair.accessToken), 'that of another session is')
+  t.strictSame(store.takeCalls(), [])
+})
+
 t.test('an access token is dead with its time, by the store\'s clock', async (t) => {
   const { issuer, clock, signIn } = await openIssuer(t)
   const { pair } = await signIn()
@@ -421,6 +463,45 @@ t.test('a generation that was noted before it began, as after a failover, is not
   const next = await issuer.refresh(refreshOf(pair))
   store.takeCalls()
   issuer.seen(await issuer.verify(next.accessToken))
+  t.strictSame(store.takeCalls(), ['confirmRefreshToken'])
+})
+
+t.test('attack: a report of a generation that is not there silences no later confirmation of the session', async (t) => {
+  const { issuer, clock, signIn } = await openIssuer(t)
+  const { pair } = await signIn()
+  clock.advance(90)
+  const next = await issuer.refresh(refreshOf(pair))
+  for (const generation of [1_000_000, 3, 1, 2 ** 31]) await issuer.confirm(pair.sessionId, generation)
+  issuer.seen(await issuer.verify(next.accessToken))
+  await turn()
+  clock.advance(31)
+  await t.rejects(issuer.refresh(refreshOf(pair)), { code: 'ERR_TOKEN_REUSED' })
+})
+
+t.test('access tokens of a generation that has a successor cost one question, whatever order they come in', async (t) => {
+  const { issuer, store, clock, signIn } = await openIssuer(t)
+  const { pair } = await signIn()
+  const old = await issuer.verify(pair.accessToken)
+  clock.advance(90)
+  const young = await issuer.verify((await issuer.refresh(refreshOf(pair))).accessToken)
+  store.takeCalls()
+  for (let n = 0; n < 10; n++) {
+    for (const access of [old, young, young, old]) issuer.seen(access)
+    await turn()
+  }
+  t.strictSame(store.takeCalls(), ['confirmRefreshToken', 'confirmRefreshToken'])
+})
+
+t.test('what was noted is noted again when the feed was lost: a failover may have lost it', async (t) => {
+  const { issuer, store, signIn } = await openIssuer(t)
+  const { pair } = await signIn()
+  const access = await issuer.verify(pair.accessToken)
+  issuer.seen(access)
+  await turn()
+  store.takeCalls()
+  store.sink?.broken()
+  store.sink?.reset([])
+  for (let n = 0; n < 2; n++) { issuer.seen(access); await turn() }
   t.strictSame(store.takeCalls(), ['confirmRefreshToken'])
 })
 

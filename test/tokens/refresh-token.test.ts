@@ -24,7 +24,7 @@ t.test('what encode makes, decode reads, for any session, generation and secret'
     const text = codec.encode({ sessionId, generation, secret })
     const read = codec.decode(text)
     return /^rt_[\w-]{119}$/.test(text) && read !== null && read.sessionId === sessionId && read.generation === generation &&
-      read.secret.equals(secret) && read.hash.equals(hashSecret(secret)) && read.successor.hash.equals(hashSecret(read.successor.secret))
+      read.secret.equals(secret) && read.hash.equals(hashSecret(secret)) && read.successors.length === 1 && read.successors[0].hash.equals(hashSecret(read.successors[0].secret))
   }))
   t.throws(() => new RefreshTokenCodec([]), { name: 'TypeError', message: /refreshKey/ })
 })
@@ -78,26 +78,37 @@ t.test('the MAC of one token does not hold for another session, generation or se
 t.test('the successor of a token is the same whenever and wherever it is derived, and that of no other token', async (t) => {
   const read = codec.decode(token)
   t.ok(read)
-  t.same(new RefreshTokenCodec([A]).decode(token)?.successor, read?.successor)
+  t.same(new RefreshTokenCodec([A]).decode(token)?.successors, read?.successors)
   const next = Buffer.alloc(4)
   next.writeUInt32BE(8)
   const expected = createHmac('sha256', deriveKey(A, 'refresh token', 'successor')).update('successor').update(Buffer.from(sessionId.replaceAll('-', ''), 'hex')).update(next).update(secret).digest()
-  t.same(read?.successor.secret, expected)
+  t.same(read?.successors[0].secret, expected)
   for (const other of [{ sessionId: newId(), generation: 7, secret }, { sessionId, generation: 8, secret }, { sessionId, generation: 7, secret: newSecret() }]) {
-    t.notSame(codec.decode(codec.encode(other))?.successor, read?.successor)
+    t.notSame(codec.decode(codec.encode(other))?.successors, read?.successors)
   }
 })
 
-t.test('with the keys rotated, in either order of the list, the successor is the same and travels under the newest key', async (t) => {
-  const before = codec.decode(token)?.successor
+t.test('with the keys rotated, in either order of the list, the first successor is the same and travels under the newest key', async (t) => {
+  const before = codec.decode(token)?.successors[0]
   for (const keys of [[A, B], [B, A], [C, B, A]]) {
     const rotated = new RefreshTokenCodec(keys)
     const read = rotated.decode(token)
-    t.same(read?.successor, before)
-    const sent = rotated.encode({ sessionId, generation: 8, secret: read?.successor.secret ?? secret })
+    t.same(read?.successors[0], before)
+    t.equal(read?.successors.length, keys.length)
+    const sent = rotated.encode({ sessionId, generation: 8, secret: read?.successors[0].secret ?? secret })
     t.ok(new RefreshTokenCodec(keys.slice(0, 1)).decode(sent), 'the newest key alone reads what is sent')
     t.equal(new RefreshTokenCodec(keys.slice(1)).decode(sent), null, 'the others do not')
   }
+})
+
+t.test('two texts of one token, of two keys, have the same successors, each its own key\'s first', async (t) => {
+  const [old, young] = [new RefreshTokenCodec([A, B]), new RefreshTokenCodec([B, A])]
+  const texts = [old, young].map((codec) => codec.encode({ sessionId, generation: 7, secret }))
+  t.not(texts[0], texts[1])
+  const seen = [old, young].flatMap((codec) => texts.map((text) => codec.decode(text)?.successors.map((next) => next.secret.toString('hex')) ?? []))
+  for (const successors of seen) t.strictSame(successors.toSorted(), seen[0]?.toSorted())
+  t.strictSame(seen[0], seen[2], 'whatever the order of the keys')
+  t.strictSame(seen[1], seen[0]?.toReversed())
 })
 
 t.test('a token of a key that is no longer configured is none', async (t) => {
@@ -108,7 +119,7 @@ t.test('two keys make different tokens of the same facts, and different successo
   const other = new RefreshTokenCodec([B])
   const text = other.encode({ sessionId, generation: 7, secret })
   t.not(text, token)
-  t.notSame(other.decode(text)?.successor, codec.decode(token)?.successor)
+  t.notSame(other.decode(text)?.successors, codec.decode(token)?.successors)
 })
 
 t.test('the key id says nothing of the key: it is no part and no plain hash of it or of a key derived from it', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { advance, decide, isAnswered } from '../../src/tokens/rotation.js'
+import { advance, decide, isAnswered, ROTATION_CASES } from '../../src/tokens/rotation.js'
 import type { Lineage, LineageSession, PresentedToken, RotationCase } from '../../src/tokens/rotation.js'
 
 const NOW = Date.parse('2035-06-01T12:00:00Z')
@@ -24,7 +24,7 @@ const lineage: Lineage = {
 }
 const session: LineageSession = { userId: 'ada', expiresAt: NOW + 86_400_000, blockedAt: null }
 const present = (generation: number, change: Partial<PresentedToken> = {}): PresentedToken => ({
-  sessionId: '00000000-0000-4000-8000-000000000001', generation, hash: hashOf(generation), successorHash: hashOf(generation + 1), requestUserId: null, ...change
+  sessionId: '00000000-0000-4000-8000-000000000001', generation, hash: hashOf(generation), successorHashes: [hashOf(generation + 1)], requestUserId: null, ...change
 })
 const judge = (token: PresentedToken, row: Partial<Lineage> = {}, of: Partial<LineageSession> = {}): RotationCase =>
   decide({ ...lineage, ...row }, { ...session, ...of }, token, NOW, rules)
@@ -91,7 +91,13 @@ t.test('REPLAY: the token before, whose successor was not seen in use, without a
 })
 
 t.test('REPLAY: a successor that is not the one given before is not given', async (t) => {
-  t.equal(judge(present(4, { successorHash: OTHER })), 'MISMATCH', 'its key was taken away')
+  t.equal(judge(present(4, { successorHashes: [OTHER] })), 'MISMATCH', 'its key was taken away')
+  t.equal(judge(present(4, { successorHashes: [OTHER, hashOf(9), OTHER] })), 'MISMATCH')
+})
+
+t.test('REPLAY: a successor of any configured key is given again, and a ROTATE takes the first', async (t) => {
+  for (const hashes of [[hashOf(5), OTHER], [OTHER, hashOf(5)], [OTHER, hashOf(9), hashOf(5)]] as const) t.equal(judge(present(4, { successorHashes: hashes })), 'REPLAY')
+  t.same(advance(lineage, 'ROTATE', present(5, { successorHashes: [hashOf(6), OTHER] }), NOW).tokenHash, hashOf(6))
 })
 
 t.test('STRAGGLER: the token before, whose successor was seen in use at most W ago; later is REUSE', async (t) => {
@@ -99,7 +105,7 @@ t.test('STRAGGLER: the token before, whose successor was seen in use at most W a
   t.equal(judge(present(4), confirmed(W)), 'STRAGGLER')
   t.equal(judge(present(4), confirmed(W + 1)), 'REUSE')
   t.equal(judge(present(4), confirmed(0)), 'STRAGGLER')
-  t.equal(judge(present(4, { successorHash: OTHER }), confirmed(W)), 'STRAGGLER', 'which gets no successor, and so needs none')
+  t.equal(judge(present(4, { successorHashes: [OTHER] }), confirmed(W)), 'STRAGGLER', 'which gets no successor, and so needs none')
 })
 
 t.test('boundaries are exact where R and W are decimals', async (t) => {
@@ -181,8 +187,8 @@ t.test('no other case changes the lineage, and none changes the one it was given
 })
 
 t.test('five cases are answered with tokens, and no other', async (t) => {
-  const cases: RotationCase[] = ['ROTATE', 'EARLY', 'REPLAY', 'STRAGGLER', 'AHEAD', 'REVOKED', 'EXPIRED', 'BLOCKED', 'WRONG_USER', 'REUSE', 'MISMATCH']
-  t.strictSame(cases.filter(isAnswered), ['ROTATE', 'EARLY', 'REPLAY', 'STRAGGLER', 'AHEAD'])
+  t.equal(ROTATION_CASES.length, 11)
+  t.strictSame(ROTATION_CASES.filter(isAnswered), ['ROTATE', 'EARLY', 'REPLAY', 'STRAGGLER', 'AHEAD'])
 })
 
 t.test('a lost answer: hours later the same token leads to the same successor, and its use ends the token before', async (t) => {

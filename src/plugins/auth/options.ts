@@ -1,11 +1,19 @@
 import type { FastifyRequest } from 'fastify'
 import { rejectUnknown, show } from '../../core/options.js'
 import type { Claims } from '../../session/store.js'
+import type { JsonSchema } from '../operation.js'
+import type { RequestError } from '../problems.js'
 
 /** What a user signs in with. Both are text, of whatever form. */
 export interface Credentials {
   readonly email: string
   readonly password: string
+}
+
+/** A change of password. */
+export interface Passwords {
+  readonly current: string
+  readonly next: string
 }
 
 /** A user who has proved who they are. */
@@ -18,6 +26,23 @@ export interface AuthUser {
   readonly profile?: object
 }
 
+/** Sessions that a user has ended, other than by signing out of the one that asked. */
+export interface EndedSessions {
+  readonly userId: string
+  /** The one that was named, in a list of devices; `null`: several. */
+  readonly sessionId: string | null
+  /** Of several, the one that lives on; `null`: none. */
+  readonly spared: string | null
+}
+
+/** What a document of the API (OpenAPI) says that the application alone knows. It changes no request and no answer. */
+export interface AuthDocument {
+  /** The JSON Schema of `user` in answers. Default: any object. */
+  readonly user?: JsonSchema
+  /** What the callbacks throw, by the operationId of the route: such as `{ login: [tooManyAttempts] }`. Default: nothing. */
+  readonly refusals?: Readonly<Record<string, readonly RequestError[]>>
+}
+
 /**
  * Options of the auth routes. Callbacks refuse with a `RequestError` of their own status and code, such as 429 with
  * `retry-after`; whatever else they throw is a 500 without details.
@@ -27,9 +52,15 @@ export interface AuthRoutesOptions {
   authenticate (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null>
   /** Makes a user, who is signed in at once. `null`: 409 `ERR_USER_EXISTS`. Without it there is no `POST /register`. */
   register? (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null>
-  /** Changes a password; `false`: the current one is not right. All other sessions of the user are ended then. Without it there is no `POST /password`. */
-  changePassword? (userId: string, passwords: { readonly current: string, readonly next: string }, request: FastifyRequest): Promise<boolean>
-  /** Whether this is the user's password. Without it there is no `POST /reauthenticate`. */
+  /**
+   * Changes a password; `false`: the current one is not right. All other sessions of the user are ended then, and that of
+   * the request is renewed as by `POST /reauthenticate`. Without it there is no `POST /password`.
+   */
+  changePassword? (userId: string, passwords: Passwords, request: FastifyRequest): Promise<boolean>
+  /**
+   * Whether this is the user's password. The session of the request has another secret then, of which the answer brings the
+   * cookie, and a new `authenticatedAt`. Without it there is no `POST /reauthenticate`.
+   */
   checkPassword? (userId: string, password: string, request: FastifyRequest): Promise<boolean>
   /** What answers tell as `user`; `null`: there is no such user any more, 401. Default `{ id, isAdmin }`. */
   findUser? (userId: string): Promise<object | null>
@@ -40,20 +71,27 @@ export interface AuthRoutesOptions {
   confirmSignIn? (user: AuthUser, request: FastifyRequest): Promise<boolean>
   /** Called before all sessions of a user are ended: what makes `confirmSignIn` refuse from now on is done here. What throws leaves them as they are. */
   beforeEndAll? (userId: string): Promise<void> | void
+  /** Told once sessions have ended, one at least, by `DELETE /sessions/:id`, `POST /logout-others` or `/logout-all`. Must not throw. */
+  onEnded? (ended: EndedSessions, request: FastifyRequest): void
   /** Called before a refresh token is looked up; `null`: it is forged. The place to throttle: what throws leaves the token as it is. */
   beforeRefresh? (sessionId: string | null, request: FastifyRequest): Promise<void> | void
+  /** For documents of the API: each route carries a schema of its answers, which @fastify/swagger reads. Default `{}`. */
+  readonly document?: AuthDocument
 }
 
-const CALLBACKS = ['authenticate', 'register', 'changePassword', 'checkPassword', 'findUser', 'confirmSignIn', 'beforeEndAll', 'beforeRefresh'] as const satisfies readonly (keyof AuthRoutesOptions)[]
+const CALLBACKS = ['authenticate', 'register', 'changePassword', 'checkPassword', 'findUser', 'confirmSignIn', 'beforeEndAll', 'onEnded', 'beforeRefresh'] as const satisfies readonly (keyof AuthRoutesOptions)[]
 /** Fastify's own. */
 const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
 
 /** @throws TypeError naming the option that is unknown, missing or no function */
 export function checkAuthOptions (given: AuthRoutesOptions): void {
-  rejectUnknown('authRoutes', given, [...CALLBACKS, ...OF_REGISTER])
+  rejectUnknown('authRoutes', given, [...CALLBACKS, 'document', ...OF_REGISTER])
   for (const name of CALLBACKS) {
     const callback: unknown = given[name]
     if (callback === undefined && name !== 'authenticate') continue
     if (typeof callback !== 'function') throw new TypeError(`"${name}" option must be a function; got ${show(callback)}`)
   }
+  const { document = {} }: { document?: unknown } = given
+  if (typeof document !== 'object' || document === null) throw new TypeError(`"document" option must be an object; got ${show(document)}`)
+  rejectUnknown('document', document, ['user', 'refusals'])
 }

@@ -1,10 +1,11 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { UnauthenticatedError } from '../../tokens/errors.js'
 import type { Tokens } from '../../tokens/tokens.js'
-import type { SessionManager } from '../../session/session-manager.js'
+import { SessionManager } from '../../session/session-manager.js'
 import type { Identity } from '../identity.js'
+import type { Operation } from '../operation.js'
 import { RequestError } from '../problems.js'
-import type { TokenCookies } from '../token-cookies.js'
+import { TokenCookies } from '../token-cookies.js'
 import type { AuthRoutesOptions } from './options.js'
 
 /** What the auth routes work with. */
@@ -15,21 +16,24 @@ export interface AuthParts {
   readonly cookies: TokenCookies
 }
 
+/** A request that is being answered, with what answers it. */
+export interface Exchange extends AuthParts {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+/** What the application's own sessions and tokens give. @throws TypeError before `sessions` and `tokens` are registered */
+export function authParts (app: FastifyInstance, options: AuthRoutesOptions): AuthParts {
+  const manager = app.hasDecorator('sessions') ? app.sessions : null
+  if (!(manager instanceof SessionManager) || !app.hasDecorator('tokens')) throw new TypeError('authRoutes: register the plugins "sessions" and "tokens" first')
+  return { options, tokens: app.tokens, manager, cookies: new TokenCookies(manager.options.cookie.secure) }
+}
+
 /** Bytes of a body: an e-mail address, two passwords, a token. */
 const BODY_LIMIT = 4 * 1024
 
-/** Options of a route that takes a body of these members. */
-export function withBody (properties: Readonly<Record<string, object>>, required: readonly string[] = []) {
-  const isOptional = required.length === 0
-  return {
-    bodyLimit: BODY_LIMIT,
-    // where every member is optional the body may be absent, which arrives as null
-    schema: { body: { type: 'object', ...(isOptional && { nullable: true }), additionalProperties: false, required, properties } }
-  }
-}
-
-/** Options of a route that takes no body that it would look at. */
-export const NO_BODY = Object.freeze({ bodyLimit: BODY_LIMIT })
+/** Options of a route. The schema is one of its own: others may write on it. */
+export const routeOf = (operation: Operation) => ({ bodyLimit: BODY_LIMIT, schema: { ...operation } })
 
 /** Who asks, behind a guard. */
 export function identityOf ({ auth }: FastifyRequest): Identity {
@@ -40,3 +44,9 @@ export function identityOf ({ auth }: FastifyRequest): Identity {
 /** The answer to a password that is not right, or belongs to nobody: one, whatever was wrong (ASVS 6.3.8). */
 export const wrongCredentials = (): RequestError =>
   new RequestError(401, 'ERR_CREDENTIALS', 'the e-mail address or the password is not right', undefined, { 'www-authenticate': 'Bearer' })
+
+export const userExists = (): RequestError =>
+  new RequestError(409, 'ERR_USER_EXISTS', 'there is a user with this e-mail address', 'email')
+
+/** The answer to what is not there, and to what belongs to another user: whose it is, is nobody's business. */
+export const notThere = (): RequestError => new RequestError(404, 'ERR_NOT_FOUND', 'there is nothing here')

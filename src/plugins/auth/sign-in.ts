@@ -1,60 +1,72 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, onSendHookHandler } from 'fastify'
 import { NoSessionError, SessionGoneError } from '../../core/errors.js'
 import { dropSetCookie } from '../../session/http.js'
-import { RequestError, invalid } from '../problems.js'
+import { invalid } from '../problems.js'
 import { sendTokens } from '../transport.js'
 import type { TokenBody } from '../transport.js'
 import { choiceIn, flagIn, textIn } from './body.js'
+import type { AuthOperations } from './operations.js'
 import type { AuthUser, Credentials } from './options.js'
-import { withBody, wrongCredentials } from './parts.js'
-import type { AuthParts } from './parts.js'
+import { routeOf, userExists, wrongCredentials } from './parts.js'
+import type { AuthParts, Exchange } from './parts.js'
+import { TRANSPORTS } from './schemas.js'
 import { toEntry } from './session-entry.js'
 import type { SessionEntry } from './session-entry.js'
 
-const TRANSPORTS = ['body', 'cookie', 'hybrid', 'none'] as const
-
 /** How a user wants to be signed in. */
-interface Wish {
+export interface Wish {
   readonly transport: typeof TRANSPORTS[number]
   /** `undefined`: as long as the manager's sessions live. */
   readonly remember: boolean | undefined
 }
 
-interface SignedIn extends Partial<TokenBody> {
+export interface SignedIn extends Partial<TokenBody> {
   readonly user: object
   readonly session: SessionEntry
 }
 
 /** Seconds that a session lives unseen which its user asked to be remembered: 30 days. */
 const REMEMBERED = 30 * 24 * 60 * 60
-const TEXT = { type: 'string', minLength: 1 }
-const CREDENTIALS = { email: TEXT, password: TEXT, transport: { enum: TRANSPORTS } }
 
 /** `POST /login`, and `POST /register` where users can be made. */
-export function signInRoutes (app: FastifyInstance, parts: AuthParts): void {
+export function signInRoutes (app: FastifyInstance, parts: AuthParts, operations: AuthOperations): void {
   const { options } = parts
-  // a sign-in that failed leaves the browser as it was: one answer, whatever was wrong
-  const onSend = (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void => {
-    if (reply.statusCode >= 400) dropCookies(reply, parts)
-    done(null, payload)
-  }
+  const onSend = keepCookiesOnFailure(parts)
 
-  app.post('/login', { ...withBody({ ...CREDENTIALS, remember: { type: 'boolean' } }, ['email', 'password']), onSend }, async (request, reply) => {
-    const wish = wishOf(request.body)
-    const user = await options.authenticate(credentialsOf(request.body), request)
-    if (user === null) throw wrongCredentials()
-    return await signIn(user, wish, { ...parts, request, reply })
-  })
+  app.post('/login', { ...routeOf(operations.login), onSend }, async (request, reply) =>
+    await logIn(credentialsOf(request.body), wishOf(request.body), { ...parts, request, reply }))
 
   if (options.register === undefined) return
-  app.post('/register', { ...withBody(CREDENTIALS, ['email', 'password']), onSend }, async (request, reply) => {
-    const wish = wishOf(request.body)
-    const user = await options.register?.(credentialsOf(request.body), request) ?? null
-    if (user === null) throw new RequestError(409, 'ERR_USER_EXISTS', 'there is a user with this e-mail address', 'email')
-    const answer = await signIn(user, wish, { ...parts, request, reply })
+  app.post('/register', { ...routeOf(operations.register), onSend }, async (request, reply) => {
+    const answer = await register(credentialsOf(request.body), wishOf(request.body), { ...parts, request, reply })
     reply.code(201)
     return answer
   })
+}
+
+/** Signs in whoever these credentials are of. @throws RequestError 401 `ERR_CREDENTIALS`; what `authenticate` throws */
+export async function logIn (credentials: Credentials, wish: Wish, exchange: Exchange): Promise<SignedIn> {
+  const user = await exchange.options.authenticate(credentials, exchange.request)
+  if (user === null) throw wrongCredentials()
+  return await signIn(user, wish, exchange)
+}
+
+/** Makes a user and signs them in. @throws RequestError 409 `ERR_USER_EXISTS`; what `register` throws */
+export async function register (credentials: Credentials, wish: Wish, exchange: Exchange): Promise<SignedIn> {
+  const user = await exchange.options.register?.(credentials, exchange.request) ?? null
+  if (user === null) throw userExists()
+  return await signIn(user, wish, exchange)
+}
+
+/**
+ * An onSend hook: a sign-in that failed changes no cookie. One answer, whatever was wrong. The session that the browser had
+ * lives on, unless the sign-in failed only after its own was stored.
+ */
+export function keepCookiesOnFailure (parts: AuthParts): onSendHookHandler {
+  return (_request, reply, payload, done) => {
+    if (reply.statusCode >= 400) dropCookies(reply, parts)
+    done(null, payload)
+  }
 }
 
 /** What a proxy, or a client that is refused, has no use for. */
@@ -63,7 +75,7 @@ export function dropCookies (reply: FastifyReply, { manager, cookies }: AuthPart
 }
 
 /** Begins a session of this user, always a new one, and a lineage unless the transport is `none`. */
-async function signIn (user: AuthUser, wish: Wish, { options, tokens, manager, cookies, request, reply }: AuthParts & { request: FastifyRequest, reply: FastifyReply }): Promise<SignedIn> {
+async function signIn (user: AuthUser, wish: Wish, { options, tokens, manager, cookies, request, reply }: Exchange): Promise<SignedIn> {
   const session = manager.opened(request)
   if (session === null) throw new NoSessionError()
   const profile = await profileOf(user, options)

@@ -2,31 +2,46 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../../core/errors.js'
 import { UnauthenticatedError } from '../../tokens/errors.js'
 import { presentedAccessTokens, presentedRefreshTokens } from '../transport.js'
-import { identityOf, NO_BODY, withBody } from './parts.js'
-import type { AuthParts } from './parts.js'
+import type { AuthOperations } from './operations.js'
+import { identityOf, routeOf } from './parts.js'
+import type { AuthParts, Exchange } from './parts.js'
 
 /** `POST /logout`, `/logout-others` and `/logout-all`. Cookies are cleared when everything has ended, and not before. */
-export function signOutRoutes (app: FastifyInstance, parts: AuthParts): void {
-  const { manager, tokens, options } = parts
+export function signOutRoutes (app: FastifyInstance, parts: AuthParts, operations: AuthOperations): void {
+  const { manager, options } = parts
 
-  app.post('/logout', withBody({ refresh_token: { type: 'string' } }), async (request, reply) => {
-    for (const id of await sessionsNamedBy(request, parts)) await tokens.end(id, 'logout')
-    clearCookies(request, reply, parts)
+  app.post('/logout', routeOf(operations.logout), async (request, reply) => {
+    await signOut({ ...parts, request, reply })
     return await reply.code(204).send()
   })
 
-  app.post('/logout-others', { ...NO_BODY, onRequest: app.requireAuth }, async (request) => {
-    const { userId, sessionId } = identityOf(request)
-    return { ended: await manager.endAll(userId, { except: sessionId }) }
-  })
+  app.post('/logout-others', { ...routeOf(operations.logoutOthers), onRequest: app.requireAuth }, async (request) =>
+    ({ ended: await signOutOthers(request, parts) }))
 
-  app.post('/logout-all', { ...NO_BODY, onRequest: app.requireAuth }, async (request, reply) => {
+  app.post('/logout-all', { ...routeOf(operations.logoutAll), onRequest: app.requireAuth }, async (request, reply) => {
     const { userId } = identityOf(request)
     await options.beforeEndAll?.(userId)
     const ended = await manager.endAll(userId)
+    if (ended > 0) options.onEnded?.({ userId, sessionId: null, spared: null }, request)
     clearCookies(request, reply, parts)
     return { ended }
   })
+}
+
+/** Ends the session of a request, by whatever it proves to belong to it. @throws StoreError; the cookies stay then */
+export async function signOut ({ request, reply, ...parts }: Exchange): Promise<void> {
+  for (const id of await sessionsNamedBy(request, parts)) await parts.tokens.end(id, 'logout')
+  const session = parts.manager.opened(request)
+  if (session?.isNew === true) await session.destroy() // its cookie may be that of one that is blocked
+  clearCookies(request, reply, parts)
+}
+
+/** Ends all other sessions of the user; resolves to their number. */
+export async function signOutOthers (request: FastifyRequest, { manager, options }: AuthParts): Promise<number> {
+  const { userId, sessionId } = identityOf(request)
+  const ended = await manager.endAll(userId, { except: sessionId })
+  if (ended > 0) options.onEnded?.({ userId, sessionId: null, spared: sessionId }, request)
+  return ended
 }
 
 /** Has the browser drop all that it sent: the session that they belong to has ended. */

@@ -1,21 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { readRefreshToken, sendTokens } from '../transport.js'
-import { withBody } from './parts.js'
+import type { AuthOperations } from './operations.js'
+import { routeOf } from './parts.js'
 import type { AuthParts } from './parts.js'
 
-const TOKEN = { refresh_token: { type: 'string' } }
-
 /** `POST /refresh` and `POST /revoke`: what a refresh token is for. */
-export function tokenRoutes (app: FastifyInstance, { options, tokens, manager, cookies }: AuthParts): void {
+export function tokenRoutes (app: FastifyInstance, { options, tokens, manager, cookies }: AuthParts, operations: AuthOperations): void {
   // no answer of it deletes a cookie: the loser of a race would wipe what the winner has just set
-  app.post('/refresh', withBody(TOKEN), async (request, reply) => {
+  app.post('/refresh', routeOf(operations.refresh), async (request, reply) => {
     const { token, transport } = readRefreshToken(request, cookies)
     await options.beforeRefresh?.(tokens.sessionIdOf(token), request)
     const pair = await tokens.refresh(token, request, { noEvidence: transport === 'hybrid' })
     return sendTokens(reply, pair, transport, cookies)
   })
 
-  app.post('/revoke', withBody(TOKEN), async (request, reply) => {
+  app.post('/revoke', routeOf(operations.revoke), async (request, reply) => {
     const { token, transport } = readRefreshToken(request, cookies)
     const sessionId = tokens.sessionIdOf(token)
     await tokens.revoke(token)

@@ -6,6 +6,7 @@ import { invalid } from '../../plugins/problems.js'
 import type { Database } from '../../stores/postgres/query.js'
 import { toRecord } from '../../stores/postgres/rows.js'
 import type { Row } from '../../stores/postgres/rows.js'
+import { cleanText, toEmailPart } from './search-text.js'
 import { listSessions } from './statements.js'
 import type { Filter } from './statements.js'
 
@@ -46,18 +47,12 @@ export async function searchSessions (database: Database, { user, q, cursor }: S
 }
 
 function filterOf (user: string | undefined, q: string | undefined): Filter {
-  if (user !== undefined) return { by: 'user', value: clean('user', user) }
-  const text = clean('q', q ?? '').trim()
+  if (user !== undefined) return { by: 'user', value: cleanText('user', user) }
+  const text = cleanText('q', q ?? '').trim()
   if (text === '') return { by: 'all' }
   if (isUuid(text.toLowerCase())) return { by: 'session', value: text.toLowerCase() }
   if (isIP(text) !== 0 && !text.includes('%')) return { by: 'address', value: text }
-  return { by: 'email', value: text.normalize('NFKC').toLowerCase() }
-}
-
-/** PostgreSQL takes no NUL. */
-function clean (field: string, text: string): string {
-  if (text.length > 256 || /[\p{Cc}\p{Cs}]/u.test(text)) throw invalid(field, 'must be text of at most 256 characters without control characters')
-  return text
+  return { by: 'email', value: toEmailPart(text) }
 }
 
 function toAdminEntry (row: Row, currentId: string): AdminEntry {

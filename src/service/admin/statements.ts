@@ -1,6 +1,6 @@
 /**
- * What an administrator looks for among all sessions that have not expired, by their id from a cursor on: a page costs the
- * same wherever it begins.
+ * What an administrator looks for: among all sessions that have not expired, by their id from a cursor on, so that a page
+ * costs the same wherever it begins; and among users.
  *
  * @module
  */
@@ -39,3 +39,15 @@ const LISTS: Readonly<Record<Filter['by'], Template>> = {
 
 export const listSessions = (filter: Filter, { after, limit }: Page): Statement =>
   LISTS[filter.by](TABLES, [after, limit, filter.by === 'all' ? null : filter.value])
+
+const USER_COLUMNS = 'u.id, u.email, u.is_admin, u.disabled_at IS NOT NULL AS disabled'
+
+const FIND_USERS = template('findUsers', () => `
+  SELECT ${USER_COLUMNS} FROM ${USERS} AS u WHERE strpos(u.email_key, $1::text) > 0 ORDER BY u.email_key LIMIT $2::integer`)
+
+/** Those whose address holds the text, by address. */
+export const findUsers = (text: string, limit: number): Statement => FIND_USERS(TABLES, [text, limit])
+
+const GET_USERS = template('getUsers', () => `SELECT ${USER_COLUMNS} FROM ${USERS} AS u WHERE u.id = ANY ($1::uuid[])`)
+
+export const getUsers = (ids: readonly string[]): Statement => GET_USERS(TABLES, [ids])

@@ -10,7 +10,9 @@ export const SERVICE_MIGRATIONS: MigrationSet = {
   bookkeeping: 'silverback_service_migrations',
   columns: {
     users: ['id', 'email', 'email_key', 'password_hash', 'is_admin', 'disabled_at', 'sessions_valid_after', 'created_at', 'updated_at'],
-    throttle: ['key', 'count', 'most', 'doubles', 'next_at', 'expires_at']
+    throttle: ['key', 'count', 'most', 'doubles', 'next_at', 'expires_at'],
+    session_events: ['id', 'at', 'session_id', 'user_id', 'kind', 'client_ip', 'user_agent', 'actor_id', 'reason', 'generation'],
+    stats: ['name', 'bucket', 'value']
   }
 }
 
@@ -19,3 +21,9 @@ export const USERS = `"${TABLES.schema}"."users"`
 
 /** The attempts that are counted. */
 export const THROTTLE = `"${TABLES.schema}"."throttle"`
+
+/** What has happened to sessions. */
+export const SESSION_EVENTS = `"${TABLES.schema}"."session_events"`
+
+/** Counts over time. */
+export const STATS = `"${TABLES.schema}"."stats"`

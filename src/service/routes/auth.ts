@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { authRoutes } from '../../plugins/auth-routes.js'
+import { AUTH_DOCUMENT } from '../openapi/auth.js'
 import { LIMITS } from '../throttle/limits.js'
 import { limitRotations } from '../throttle/rotations.js'
 import type { Throttle } from '../throttle/throttle.js'
@@ -16,22 +17,25 @@ export interface AuthParts {
 
 /** The auth routes with the users of the service, their limits, and the cookie of known devices. */
 export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { accounts, users, throttle, minGenerationAge }) => {
-  const { authenticate, register, changePassword, checkPassword, findUser, confirmSignIn } = accounts
+  const { authenticate, register, changePassword, checkPassword, findUser, confirmSignIn, onEnded } = accounts
   const rotations = limitRotations(throttle, app.tokens, minGenerationAge)
   app.addHook('onClose', async () => { rotations.close() })
 
   app.addHook('onSend', async (request, reply) => { accounts.rememberDevice(request, reply) })
   await app.register(authRoutes, {
+    document: AUTH_DOCUMENT,
     authenticate,
     register,
     changePassword,
     checkPassword,
     findUser,
     confirmSignIn,
+    onEnded,
     beforeEndAll: async (userId) => { await users.moveStamp(userId) },
     beforeRefresh: async (sessionId, request) => {
+      if (sessionId === null) return // forged: refused without a query
       await throttle.reserve(throttle.from(LIMITS.refresh, request.ip))
-      if (sessionId !== null) await rotations.check(sessionId)
+      await rotations.check(sessionId)
     }
   })
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { toProblem } from '../../core/problem.js'
 import type { Readiness } from '../database.js'
 import { sendAnswer } from '../../plugins/problems.js'
+import * as operations from '../openapi/watch.js'
 
 const RETRY_SECONDS = '3'
 
@@ -12,12 +13,12 @@ const RETRY_SECONDS = '3'
 export const healthRoutes: FastifyPluginAsync<{ readiness: Pick<Readiness, 'check'> }> = async (app, { readiness }) => {
   const config = { always: true, session: false }
 
-  app.get('/livez', { config, logLevel: 'warn' }, async (_request, reply) => {
+  app.get('/livez', { schema: operations.livez, config, logLevel: 'warn' }, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     return { status: 'ok' }
   })
 
-  app.get('/readyz', { config, logLevel: 'warn' }, async (_request, reply) => {
+  app.get('/readyz', { schema: operations.readyz, config, logLevel: 'warn' }, async (_request, reply) => {
     const { reasons, warnings } = await readiness.check()
     if (reasons.length === 0) {
       reply.header('cache-control', 'no-store')

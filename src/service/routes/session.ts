@@ -4,6 +4,7 @@ import { getSession } from '../../session/opened.js'
 import type { Session } from '../../session/session.js'
 import { LIMITS } from '../throttle/limits.js'
 import type { Throttle } from '../throttle/throttle.js'
+import * as operations from '../openapi/session.js'
 import { invalid, RequestError } from '../../plugins/problems.js'
 
 /** Keys that begin so are the service's own: no client sees or writes them. */
@@ -14,24 +15,13 @@ interface Patch {
   readonly unset?: readonly string[]
 }
 
-const PATCH_SCHEMA = {
-  type: 'object',
-  nullable: true, // how an absent body arrives
-  additionalProperties: false,
-  properties: {
-    set: { type: 'object', maxProperties: 256 },
-    unset: { type: 'array', maxItems: 256, items: { type: 'string' } }
-  }
-}
-
 /** The session of whoever asks: read it, change its values, end it. */
 export const sessionRoutes: FastifyPluginAsync<{ throttle: Throttle }> = async (app, { throttle }) => {
   app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
 
-  app.get('/session', async (request) => view(getSession(request)))
+  app.get('/session', { schema: operations.readSession }, async (request) => view(getSession(request)))
 
-  app.patch<{ Body: Patch | null | undefined }>('/session', { schema: { body: PATCH_SCHEMA } }, async (request) => {
-    if (request.body === null) throw invalid('body', 'must be an object')
+  app.patch<{ Body: Patch | null | undefined }>('/session', { schema: operations.changeSession }, async (request) => {
     const session = getSession(request)
     const { set = {}, unset = [] } = request.body ?? {}
     checkKeys(Object.keys(set), unset)
@@ -41,7 +31,7 @@ export const sessionRoutes: FastifyPluginAsync<{ throttle: Throttle }> = async (
     return view(session)
   })
 
-  app.delete('/session', async (request, reply) => {
+  app.delete('/session', { schema: operations.endOwnSession }, async (request, reply) => {
     await getSession(request).destroy()
     return await reply.code(204).send()
   })

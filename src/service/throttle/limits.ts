@@ -22,7 +22,7 @@ const within = (name: string, most: number, seconds: number): Limit => ({ name, 
 export const LIMITS = {
   /** Failures of one account, be there such a user or not: more than 100 in a row take over a day. */
   account: { name: 'account', most: 5, seconds: DAY, doubles: true },
-  /** The same for a device that is known to the account: strangers cannot use it up. */
+  /** The same for a device that is known to the account, or a session of it that asks: strangers cannot use it up. */
   device: { name: 'device', most: 5, seconds: DAY, doubles: true },
   /** Failures of one account from one network. */
   pair: within('pair', 5, MINUTE),
@@ -31,7 +31,7 @@ export const LIMITS = {
   register: within('register', 5, HOUR),
   refresh: within('refresh', 300, MINUTE),
   rotation: within('rotation', 120, MINUTE),
-  /** Sessions that strangers begin from one network. */
+  /** Sessions that begin from one network: of visitors, sign-ins and registrations together. */
   begin: within('begin', 60, MINUTE),
   /** Writes to one session. */
   write: within('write', 600, MINUTE)

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 
 /** Where a request comes from, as it is counted. */
 export interface Network {
-  /** An IPv4 address, or the /64 of one of IPv6. */
+  /** An IPv4 address, or the /64 of one of IPv6; `unknown`: of what is no address. */
   readonly narrow: string
   /** The /48 of an IPv6 address; `null`: of IPv4. */
   readonly wide: string | null
@@ -10,12 +10,17 @@ export interface Network {
 }
 
 const GROUPS = 8
+/** As some proxies forward it: `203.0.113.9:1001`, `[2001:db8::1]:1001`, `[2001:db8::1]`. */
+const WITH_PORT = /^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$/
+/** All that is no address is one network: whoever writes such a text could write a thousand. */
+const UNKNOWN: Network = Object.freeze({ narrow: 'unknown', wide: null, isLoopback: false })
 
-/** An IPv4 address within IPv6 counts as what it is. What is no address counts as one network of its own. */
+/** An IPv4 address within IPv6 counts as what it is, and a port counts for nothing. */
 export function networkOf (ip: string): Network {
-  if (isIPv4(ip)) return { narrow: ip, wide: null, isLoopback: ip.startsWith('127.') }
-  const [address = ''] = ip.split('%') // without the zone
-  if (!isIPv6(address)) return { narrow: ip, wide: null, isLoopback: false }
+  const [, bracketed, dotted] = WITH_PORT.exec(ip) ?? []
+  const [address = ''] = (bracketed ?? dotted ?? ip).split('%') // without the zone
+  if (isIPv4(address)) return { narrow: address, wide: null, isLoopback: address.startsWith('127.') }
+  if (!isIPv6(address)) return UNKNOWN
   const groups = expand(address)
   const [a = 0, b = 0] = groups.slice(6)
   const isLeading = groups.slice(0, 5).every((group) => group === 0)

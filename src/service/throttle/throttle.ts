@@ -97,16 +97,20 @@ export class Throttle {
 
   /** Removes what has expired. @throws StoreError */
   async cleanup (signal?: AbortSignal): Promise<void> {
-    if (!this.#isOn) return
-    await this.#database.transaction('cleanUpThrottle', async (send) => {
-      await send(setTimeouts(TABLES, STATEMENT_MS))
-      await send(cleanUp(MOST_ROWS))
-    }, { budgetMs: CLEANUP_MS, signal })
+    if (this.#isOn) await cleanUpThrottle(this.#database, signal)
   }
 
   #keyOf (name: string, of: string): Buffer {
     return createHmac('sha256', this.#key).update(`${name}\n${of}`).digest()
   }
+}
+
+/** Removes counts that have expired. @throws StoreError */
+export async function cleanUpThrottle (database: Database, signal?: AbortSignal): Promise<void> {
+  await database.transaction('cleanUpThrottle', async (send) => {
+    await send(setTimeouts(TABLES, STATEMENT_MS))
+    await send(cleanUp(MOST_ROWS))
+  }, { budgetMs: CLEANUP_MS, signal })
 }
 
 /** One answer for every cause. */

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { AuthRoutesOptions, AuthUser, Credentials } from '../../plugins/auth/options.js'
+import type { AuthRoutesOptions, AuthUser, Credentials, EndedSessions } from '../../plugins/auth/options.js'
+import { identityOf } from '../../plugins/auth/parts.js'
 import { RequestError } from '../../plugins/problems.js'
+import type { Audit } from '../events/audit.js'
 import type { KnownDevices } from '../throttle/known-device.js'
 import { LIMITS } from '../throttle/limits.js'
-import type { Reservation, Throttle } from '../throttle/throttle.js'
+import type { Attempt, Reservation, Throttle } from '../throttle/throttle.js'
 import { parseEmail } from './email.js'
 import { normalizePassword } from './password.js'
 import type { PasswordHasher } from './password-hasher.js'
@@ -15,6 +17,7 @@ export interface AccountsParts {
   readonly hasher: PasswordHasher
   readonly throttle: Throttle
   readonly devices: KnownDevices
+  readonly audit: Pick<Audit, 'record' | 'countEnded'>
   /** Who is administrator when they register, by the key of their address. */
   readonly adminEmails: ReadonlySet<string>
 }
@@ -23,9 +26,9 @@ export interface AccountsParts {
 const CHANGES = 3
 
 /**
- * The users of the service, for the auth routes. Guesses are counted before they are verified, under the name that was
- * given whether there is such a user or not; unknown users, wrong passwords and disabled users cost the same two
- * statements and one hash.
+ * The users of the service, for the auth routes. A guess has its place among the hashes before it costs a query, and is
+ * counted before it is verified: at a sign-in under the name that was given, whether there is such a user or not, else
+ * under the session that asks. Unknown users, wrong passwords and disabled users cost the same two statements and one hash.
  */
 export class Accounts implements AuthRoutesOptions {
   readonly #parts: AccountsParts
@@ -42,48 +45,68 @@ export class Accounts implements AuthRoutesOptions {
   readonly authenticate = async (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null> => {
     const email = parseEmail(credentials.email)
     const password = normalizePassword(credentials.password)
-    const guess = await this.#guess(email.key, password, request, async () => await this.#parts.users.find(email.key))
-    request.log.info({ event: 'signIn', outcome: guess === null ? 'refused' : 'passed', userId: guess?.user.id, clientIp: request.ip }, 'sign-in')
-    return guess === null ? null : this.#toAuthUser(guess)
+    const { hasher, users, throttle, audit } = this.#parts
+    const guess = await hasher.admit(async () => await this.#guess(this.#bySignIn(email.key, request), password, request, async () => await users.find(email.key)))
+    if (guess === null) {
+      audit.record(request, 'signInRefused')
+      return null
+    }
+    await throttle.reserve(throttle.from(LIMITS.begin, request.ip))
+    return this.#toAuthUser(guess)
   }
 
   /** @throws RequestError 400, 422 `ERR_WEAK_PASSWORD`, 429, 503 `ERR_BUSY`; StoreError */
   readonly register = async (credentials: Credentials, request: FastifyRequest): Promise<AuthUser | null> => {
-    const { users, hasher, throttle, adminEmails } = this.#parts
+    const { users, hasher, throttle, audit, adminEmails } = this.#parts
     const email = parseEmail(credentials.email)
     const password = normalizePassword(credentials.password)
-    checkPassword(password, email.key)
-    await throttle.reserve(throttle.from(LIMITS.register, request.ip))
-    const passwordHash = await hasher.hash(password)
-    const account = await users.add({ email: email.address, emailKey: email.key, passwordHash, isAdmin: adminEmails.has(email.key) })
-    request.log.info({ event: 'register', outcome: account === null ? 'taken' : 'passed', userId: account?.user.id, clientIp: request.ip }, 'registration')
-    return account === null ? null : this.#toAuthUser(account)
+    const account = await hasher.admit(async () => {
+      // that of the session, too, before there is a user who could not be signed in
+      const reservation = await throttle.reserve([...throttle.from(LIMITS.register, request.ip), ...throttle.from(LIMITS.begin, request.ip)])
+      const passwordHash = await orGiveBack(reservation, async () => {
+        checkPassword(password, email.key) // counted before: it takes longer than to refuse
+        return await hasher.hash(password)
+      })
+      return await users.add({ email: email.address, emailKey: email.key, passwordHash, isAdmin: adminEmails.has(email.key) })
+    })
+    if (account === null) {
+      audit.record(request, 'registrationRefused')
+      return null
+    }
+    audit.record(request, 'registered', { userId: account.user.id })
+    return this.#toAuthUser(account)
   }
 
   /** @throws RequestError 400, 422, 429, 503; StoreError */
   readonly changePassword = async (userId: string, given: { readonly current: string, readonly next: string }, request: FastifyRequest): Promise<boolean> => {
-    const { users, hasher } = this.#parts
+    const { users, hasher, audit } = this.#parts
+    const { sessionId } = identityOf(request)
     const current = normalizePassword(given.current, 'current')
     const next = normalizePassword(given.next, 'next')
-    const account = await users.get(userId)
-    if (account === null) return false
-    checkPassword(next, account.emailKey, 'next')
-    for (let changes = 0; changes < CHANGES; changes++) {
-      const guess = await this.#guess(account.emailKey, current, request, async () => await users.get(userId))
-      if (guess === null) return this.#told(request, userId, 'refused')
-      // another sign-in may have made the hash anew meanwhile, or another request changed the password
-      if (await users.changePassword(userId, guess.passwordHash, await hasher.hash(next))) return this.#told(request, userId, 'passed')
-    }
-    return this.#told(request, userId, 'refused')
+    return await hasher.admit(async () => {
+      for (let changes = 0; changes < CHANGES; changes++) {
+        const guess = await this.#guess(bySession(request), current, request, async () => await users.get(userId))
+        if (guess === null) break
+        checkPassword(next, guess.emailKey, 'next')
+        // another sign-in may have made the hash anew meanwhile, or another request changed the password
+        const ended = await users.changePassword(userId, { from: guess.passwordHash, to: await hasher.hash(next), spared: sessionId })
+        if (ended !== null) {
+          if (ended > 0) audit.countEnded('ended', ended)
+          audit.record(request, 'passwordChanged', { userId, sessionId })
+          return true
+        }
+      }
+      audit.record(request, 'passwordRefused', { userId, sessionId })
+      return false
+    })
   }
 
   /** @throws RequestError 400, 429, 503; StoreError */
   readonly checkPassword = async (userId: string, given: string, request: FastifyRequest): Promise<boolean> => {
     const password = normalizePassword(given)
-    const account = await this.#parts.users.get(userId)
-    if (account === null) return false
-    const guess = await this.#guess(account.emailKey, password, request, async () => account)
-    request.log.info({ event: 'reauthenticate', outcome: guess === null ? 'refused' : 'passed', userId, clientIp: request.ip }, 'reauthentication')
+    const { hasher, users, audit } = this.#parts
+    const guess = await hasher.admit(async () => await this.#guess(bySession(request), password, request, async () => await users.get(userId)))
+    audit.record(request, guess === null ? 'passwordRefused' : 'reauthenticated', { userId, sessionId: identityOf(request).sessionId })
     return guess !== null
   }
 
@@ -100,34 +123,42 @@ export class Accounts implements AuthRoutesOptions {
     return true
   }
 
+  /** Notes which sessions a user has ended. */
+  readonly onEnded = ({ userId, sessionId, spared }: EndedSessions, request: FastifyRequest): void => {
+    const { audit } = this.#parts
+    if (sessionId !== null && sessionId === request.auth?.sessionId) audit.record(request, 'signedOut', { userId, sessionId })
+    else if (sessionId !== null) audit.record(request, 'endedByUser', { userId, sessionId })
+    else audit.record(request, 'endedByUser', { userId, ...(spared !== null && { reason: spared }) })
+  }
+
   /** Makes the device known to the account that has signed in with this request, if one has. */
   rememberDevice (request: FastifyRequest, reply: FastifyReply): void {
     const account = this.#signedIn.get(request)
-    if (account !== undefined && reply.statusCode < 300) this.#parts.devices.remember(request, reply, account.emailKey)
+    if (account !== undefined && reply.statusCode < 400) this.#parts.devices.remember(request, reply, account.emailKey)
   }
 
   /** Counts a guess, then verifies it; `null`: wrong, nobody's, or of a user who is disabled. */
-  async #guess (name: string, password: string, request: FastifyRequest, find: () => Promise<Account | null>): Promise<Account | null> {
-    const reservation = await this.#reserve(name, request)
-    const { account, isRight } = await this.#verify(password, find).catch(async (error: unknown) => {
-      await reservation.giveBack().catch(() => { /* the cause is told */ }) // nothing was learned
-      throw error
-    })
+  async #guess (attempts: readonly Attempt[], password: string, request: FastifyRequest, find: () => Promise<Account | null>): Promise<Account | null> {
+    const reservation = await this.#reserve(attempts, request)
+    const { account, isRight } = await orGiveBack(reservation, async () => await this.#verify(password, find))
     if (account === null || !isRight || account.isDisabled) return null
     await reservation.giveBack([LIMITS.account, LIMITS.device])
     return await this.#renewHash(account, password, request)
   }
 
   /** A known device has a count of its own, and nobody else's guesses touch it. */
-  async #reserve (name: string, request: FastifyRequest): Promise<Reservation> {
+  #bySignIn (name: string, request: FastifyRequest): readonly Attempt[] {
     const { throttle, devices } = this.#parts
     const device = devices.idOf(request, name)
+    if (device !== null) return [{ limit: LIMITS.device, of: device }]
+    return [{ limit: LIMITS.account, of: name }, ...throttle.pair(LIMITS.pair, name, request.ip), ...throttle.from(LIMITS.login, request.ip)]
+  }
+
+  async #reserve (attempts: readonly Attempt[], request: FastifyRequest): Promise<Reservation> {
     try {
-      return await throttle.reserve(device !== null
-        ? [{ limit: LIMITS.device, of: device }]
-        : [{ limit: LIMITS.account, of: name }, ...throttle.pair(LIMITS.pair, name, request.ip), ...throttle.from(LIMITS.login, request.ip)])
+      return await this.#parts.throttle.reserve(attempts)
     } catch (error) {
-      if (error instanceof RequestError) request.log.info({ event: 'throttled', isKnownDevice: device !== null, clientIp: request.ip }, 'a guess was throttled')
+      if (error instanceof RequestError) request.log.info({ event: 'throttled', limits: attempts.map(({ limit }) => limit.name), clientIp: request.ip }, 'a guess was throttled')
       throw error
     }
   }
@@ -156,9 +187,17 @@ export class Accounts implements AuthRoutesOptions {
     this.#checked.set(authUser, account)
     return authUser
   }
+}
 
-  #told (request: FastifyRequest, userId: string, outcome: 'passed' | 'refused'): boolean {
-    request.log.info({ event: 'changePassword', outcome, userId, clientIp: request.ip }, 'password change')
-    return outcome === 'passed'
+/** Work that an attempt was counted for. When it fails nothing was learned, and the attempt is taken back. */
+async function orGiveBack<T> (reservation: Reservation, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await reservation.giveBack().catch(() => { /* the cause is told */ })
+    throw error
   }
 }
+
+/** A session has a count of its own as well: whoever is signed in is kept out by no guesses but their own. */
+const bySession = (request: FastifyRequest): readonly Attempt[] => [{ limit: LIMITS.device, of: identityOf(request).sessionId }]

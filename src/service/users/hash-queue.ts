@@ -16,17 +16,37 @@ interface Waiter { readonly start: () => void }
 /**
  * Runs so many hashes at once and no more: each takes 19 MiB and a thread. Those beyond wait in order, a bounded number
  * for a bounded time. A permit is given back when the hash has finished, not when its client has left.
+ *
+ * What asks a database besides takes its place first, by `admit`: else a flood would send the queries of hashes that are
+ * refused.
  */
 export class HashQueue {
   readonly #queue: number
   readonly #waitMs: number
   readonly #waiting = new Set<Waiter>()
   #free: number
+  #places: number
 
   constructor ({ permits = defaultPermits(), queue = 32, waitMs = 2_000 }: HashQueueOptions = {}) {
     this.#free = permits
+    this.#places = permits + queue
     this.#queue = queue
     this.#waitMs = waitMs
+  }
+
+  /**
+   * Runs work that comes to hash, one hash after the other.
+   *
+   * @throws RequestError 503 `ERR_BUSY` when as many are at it as may run and wait; nothing was run
+   */
+  async admit<T> (work: () => Promise<T>): Promise<T> {
+    if (this.#places === 0) throw busy()
+    this.#places--
+    try {
+      return await work()
+    } finally {
+      this.#places++
+    }
   }
 
   /** @throws RequestError 503 `ERR_BUSY` when too many wait, or after the wait; nothing was run */

@@ -5,6 +5,8 @@ import { HashQueue } from './hash-queue.js'
 
 /** Hashes passwords, which come normalised. */
 export interface PasswordHasher {
+  /** Takes a place for the hashes of some work before it begins. @throws RequestError 503 `ERR_BUSY`; nothing was run */
+  admit<T> (work: () => Promise<T>): Promise<T>
   /** A PHC string with a salt of its own. @throws RequestError 503 `ERR_BUSY` */
   hash (password: string): Promise<string>
   /**
@@ -33,6 +35,10 @@ export class Argon2Hasher implements PasswordHasher {
     this.#queue = queue
     this.#dummy = this.hash(randomBytes(32).toString('base64url'))
     this.#dummy.catch(() => { /* told to whoever waits for it */ })
+  }
+
+  async admit<T> (work: () => Promise<T>): Promise<T> {
+    return await this.#queue.admit(work)
   }
 
   async hash (password: string): Promise<string> {

@@ -45,13 +45,21 @@ const REHASH = template('rehash', () => `
 /** One row, or none. The same password under other parameters, unless it has changed meanwhile. */
 export const rehash = (id: string, from: string, to: string): Statement => REHASH(TABLES, [id, from, to])
 
-const CHANGE_PASSWORD = template('changePassword', () => `
-  UPDATE ${USERS} AS u SET password_hash = $3, sessions_valid_after = ${MOVED}, updated_at = clock_timestamp()
-  WHERE u.id = $1::uuid AND u.password_hash = $2
-  RETURNING u.id`)
+const CHANGE_PASSWORD = template('changePassword', (tables) => `
+  WITH changed AS (
+    UPDATE ${USERS} AS u SET password_hash = $3, sessions_valid_after = ${MOVED}, updated_at = clock_timestamp()
+    WHERE u.id = $1::uuid AND u.password_hash = $2
+    RETURNING u.id
+  ), ended AS (
+    DELETE FROM ${tables.sessions} AS t USING changed AS c WHERE t.user_id = c.id::text AND t.id <> $4::uuid RETURNING t.id
+  )
+  SELECT c.id, (SELECT count(*) FROM ended) AS ended FROM changed AS c`)
 
-/** One row, or none: the hash is no longer that one. */
-export const changePassword = (id: string, from: string, to: string): Statement => CHANGE_PASSWORD(TABLES, [id, from, to])
+/**
+ * Changes the password and ends all sessions of the user but one, both or neither: a password must not have changed where
+ * somebody who knew the old one is still signed in. One row, or none: the hash is no longer that one.
+ */
+export const changePassword = (id: string, from: string, to: string, spared: string): Statement => CHANGE_PASSWORD(TABLES, [id, from, to, spared])
 
 const MOVE_STAMP = template('moveStamp', () => `
   UPDATE ${USERS} AS u SET sessions_valid_after = ${MOVED} WHERE u.id = $1::uuid RETURNING u.id`)
@@ -59,13 +67,18 @@ const MOVE_STAMP = template('moveStamp', () => `
 /** Sign-ins whose password was checked before do not hold. One row, or none: no such user. */
 export const moveStamp = (id: string): Statement => MOVE_STAMP(TABLES, [id])
 
-const DISABLE = template('disableUser', () => `
-  UPDATE ${USERS} AS u
-  SET disabled_at = coalesce(u.disabled_at, clock_timestamp()), sessions_valid_after = ${MOVED}, updated_at = clock_timestamp()
-  WHERE u.id = $1::uuid
-  RETURNING u.id`)
+const DISABLE = template('disableUser', (tables) => `
+  WITH disabled AS (
+    UPDATE ${USERS} AS u
+    SET disabled_at = coalesce(u.disabled_at, clock_timestamp()), sessions_valid_after = ${MOVED}, updated_at = clock_timestamp()
+    WHERE u.id = $1::uuid
+    RETURNING u.id
+  ), ended AS (
+    DELETE FROM ${tables.sessions} AS t USING disabled AS d WHERE t.user_id = d.id::text RETURNING t.id
+  )
+  SELECT d.id, (SELECT count(*) FROM ended) AS ended FROM disabled AS d`)
 
-/** One row, or none: no such user. The first time stands. */
+/** Disables a user and ends their sessions, both or neither. One row, or none: no such user. The first time stands. */
 export const disableUser = (id: string): Statement => DISABLE(TABLES, [id])
 
 const ENABLE = template('enableUser', () => `
@@ -76,6 +89,15 @@ const ENABLE = template('enableUser', () => `
 
 /** One row, or none: no such user. */
 export const enableUser = (id: string): Statement => ENABLE(TABLES, [id])
+
+const PROMOTE = template('promoteUser', () => `
+  UPDATE ${USERS} AS u
+  SET is_admin = true, updated_at = CASE WHEN u.is_admin THEN u.updated_at ELSE clock_timestamp() END
+  WHERE u.id = $1::uuid
+  RETURNING u.id`)
+
+/** One row, or none: no such user. */
+export const promoteUser = (id: string): Statement => PROMOTE(TABLES, [id])
 
 const HOLDS = template('userHolds', () => `
   SELECT 1 AS holds FROM ${USERS} AS u WHERE u.id = $1::uuid AND u.disabled_at IS NULL AND ${STAMP} = $2`)

@@ -50,9 +50,12 @@ export class UserStore {
     return await this.#change(id, statements.rehash(id, from, to))
   }
 
-  /** Resolves to whether the hash was `from`; sign-ins that were checked against it do not hold from then on. */
-  async changePassword (id: string, from: string, to: string): Promise<boolean> {
-    return await this.#change(id, statements.changePassword(id, from, to))
+  /**
+   * All sessions of the user but `spared` end with it, and sign-ins that were checked against the old hash do not hold from
+   * then on. Resolves to how many have ended; `null`: the hash was not `from`.
+   */
+  async changePassword (id: string, { from, to, spared }: { readonly from: string, readonly to: string, readonly spared: string }): Promise<number | null> {
+    return isUuid(id) ? toEnded(await this.#database.write(statements.changePassword(id, from, to, spared))) : null
   }
 
   /** Sign-ins whose password was checked before do not hold from then on. Resolves to whether there is such a user. */
@@ -60,13 +63,18 @@ export class UserStore {
     return await this.#change(id, statements.moveStamp(id))
   }
 
-  /** As `moveStamp`, and the user cannot sign in until they are enabled. */
-  async disable (id: string): Promise<boolean> {
-    return await this.#change(id, statements.disableUser(id))
+  /** As `moveStamp`, and the user cannot sign in until they are enabled. Resolves to how many sessions have ended with it; `null`: no such user. */
+  async disable (id: string): Promise<number | null> {
+    return isUuid(id) ? toEnded(await this.#database.write(statements.disableUser(id))) : null
   }
 
   async enable (id: string): Promise<boolean> {
     return await this.#change(id, statements.enableUser(id))
+  }
+
+  /** Makes an administrator; sessions learn of it at the next sign-in. Resolves to whether there is such a user. */
+  async promote (id: string): Promise<boolean> {
+    return await this.#change(id, statements.promoteUser(id))
   }
 
   /** Whether the user is there, may sign in, and nothing has moved the stamp. */
@@ -78,6 +86,8 @@ export class UserStore {
     return isUuid(id) && (await this.#database.write(statement)).length === 1
   }
 }
+
+const toEnded = ([row]: readonly Row[]): number | null => row === undefined ? null : Number(row['ended'])
 
 function toAccount ([row]: readonly Row[]): Account | null {
   if (row === undefined) return null

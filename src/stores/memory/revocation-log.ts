@@ -1,9 +1,9 @@
+import { REVOCATION_KINDS } from '../../tokens/revocations.js'
 import type { Revocation, RevocationKind, RevocationSink } from '../../tokens/revocations.js'
 import type { SessionRow } from './session-row.js'
 
 /** The longest life of an access token, an hour, with a minute for the clocks. */
 const LIFE_MS = 61 * 60 * 1000
-const KINDS: readonly RevocationKind[] = ['ended', 'blocked', 'changed']
 
 /** What access tokens in circulation must be refused: of each kind the last of a session, for 61 minutes. */
 export class RevocationLog {
@@ -33,7 +33,7 @@ export class RevocationLog {
   /** The last instant at which an access token of the session may have been issued and is refused; `-Infinity`: none is. */
   lastAt (sessionId: string): number {
     this.#forgetOld()
-    return Math.max(...KINDS.map((kind) => this.#entries.get(keyOf(sessionId, kind))?.at ?? -Infinity))
+    return Math.max(...REVOCATION_KINDS.map((kind) => this.#entries.get(keyOf(sessionId, kind))?.at ?? -Infinity))
   }
 
   /** Tells a sink what is in force, and from then on every change; returns the function that ends this. */
@@ -55,7 +55,7 @@ export class RevocationLog {
 
   #lift (sessionId: string): void {
     if (!this.#entries.delete(keyOf(sessionId, 'blocked'))) return
-    for (const sink of this.#sinks) sink.lift(sessionId, 'blocked')
+    for (const sink of this.#sinks) sink.lift(sessionId)
   }
 
   #forgetOld (): void {

@@ -70,12 +70,13 @@ export function firstRow (session: NewSession, carried: JsonObject | null, now: 
  * @throws SessionTooLargeError when the merged values are over 256 KiB
  */
 export function changedRow (row: SessionRow, change: SessionChange, now: number): SessionRow {
-  const { renew, maxAge = row.maxAge } = change
+  const { renew } = change
+  const lineage = renew?.dropsTokens === true ? null : row.lineage
+  const { maxAge = row.maxAge } = lineage === null ? change : row
   const seen = { ...row, maxAge, lastSeenAt: now, expiresAt: slidTo(now, maxAge ?? change.idleSeconds, row) }
   if (renew === undefined && Object.keys(change.set).length === 0 && change.unset.length === 0) return seen
   const stored = parsed(row.valuesText)
   if (renew === undefined) return { ...seen, valuesText: patched(stored, change), version: row.version + 1 }
-  const lineage = renew.dropsTokens === true ? null : row.lineage
   return {
     ...seen,
     id: lineage === null ? renew.id : row.id,

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { equalHashes } from '../../core/credential.js'
 import { isProduction } from '../../core/environment.js'
 import { rejectUnknown, show, wholeNumber } from '../../core/options.js'
 import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
@@ -66,10 +67,10 @@ export class MemoryStore implements Store {
     return row === undefined ? null : this.#change(row, change, now)
   }
 
-  async delete (id: string): Promise<boolean> {
+  async delete (id: string, secretHash?: Uint8Array): Promise<boolean> {
     const now = this.#table.now()
     const row = this.#table.get(id)
-    if (row === undefined) return false
+    if (row === undefined || (secretHash !== undefined && !equalHashes(row.secretHash, secretHash))) return false
     this.#table.remove(row, now)
     return row.expiresAt > now
   }

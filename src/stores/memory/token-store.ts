@@ -3,7 +3,7 @@ import type { SessionRecord } from '../../session/store.js'
 import { advance, decide, isAnswered } from '../../tokens/rotation.js'
 import type { PresentedToken, RotationCase, RotationRules } from '../../tokens/rotation.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
-import type { AccessFacts, LineageFacts, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
+import type { AccessFacts, LineageFacts, LineageRules, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
 import { claimsOf, slidTo, toRecord, type SessionLineage, type SessionRow } from './session-row.js'
 import type { SessionTable } from './session-table.js'
 import { MemoryStore, tableOf } from './store.js'
@@ -44,12 +44,12 @@ export class MemoryTokenStore implements TokenStore {
     return toRecord(begun, this.#issuedAt(sessionId, now))
   }
 
-  async rotateRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation> {
+  async rotateRefreshToken (token: PresentedToken, rules: LineageRules): Promise<Rotation> {
     const now = this.#table.now()
     const row = this.#table.get(token.sessionId)
     const found = decide(row?.lineage ?? null, row ?? null, token, now, rules)
     if (row === undefined || row.lineage === null) return { found: 'REVOKED', facts: null }
-    return this.#answer(found, this.#apply(found, row, { ...row.lineage, ...advance(row.lineage, found, token, now) }, now), now)
+    return this.#answer(found, this.#apply(found, row, { ...row.lineage, ...advance(row.lineage, found, token, now) }, rules, now), now)
   }
 
   async revokeRefreshToken (sessionId: string, reason: string): Promise<boolean> {
@@ -67,11 +67,13 @@ export class MemoryTokenStore implements TokenStore {
     return this.#answer(decide(row?.lineage ?? null, row ?? null, token, now, rules), row, now)
   }
 
-  async confirmRefreshToken (sessionId: string, generation: number): Promise<void> {
+  async confirmRefreshToken (sessionId: string, generation: number): Promise<number | null> {
     const now = this.#table.now()
-    const row = this.#table.live(sessionId, now)
-    if (row?.lineage?.generation !== generation || row.lineage.confirmedAt !== null) return
-    this.#table.amend(row, { ...row, lineage: { ...row.lineage, confirmedAt: now } }, now)
+    const row = this.#table.get(sessionId)
+    if (row === undefined || row.lineage === null) return null
+    const { lineage } = row
+    if (lineage.generation === generation && lineage.confirmedAt === null) this.#table.amend(row, { ...row, lineage: { ...lineage, confirmedAt: now } }, now)
+    return lineage.generation
   }
 
   async isAccessValid ({ sessionId, userId, issuedAt }: AccessFacts): Promise<boolean> {
@@ -96,10 +98,10 @@ export class MemoryTokenStore implements TokenStore {
   }
 
   /** Writes what a case changes; returns the row as it is then. */
-  #apply (found: RotationCase, row: SessionRow, lineage: SessionLineage, now: number): SessionRow {
+  #apply (found: RotationCase, row: SessionRow, lineage: SessionLineage, rules: LineageRules, now: number): SessionRow {
     switch (found) {
       case 'ROTATE': {
-        const used = { ...row, lineage, lastSeenAt: now, expiresAt: row.maxAge === null ? row.expiresAt : slidTo(now, row.maxAge, row) }
+        const used = { ...row, lineage, lastSeenAt: now, expiresAt: slidTo(now, row.maxAge ?? rules.refreshTtl, row) }
         this.#table.use(row, used, now)
         return used
       }
@@ -123,7 +125,7 @@ export class MemoryTokenStore implements TokenStore {
   #answer (found: RotationCase, row: SessionRow | undefined, now: number): Rotation {
     if (!isAnswered(found)) return { found, facts: null }
     if (row === undefined || row.lineage === null) return { found: 'REVOKED', facts: null }
-    return { found, facts: factsOf(row, row.lineage, this.#issuedAt(row.id, now)) }
+    return { found, facts: factsOf(row, row.lineage, now, this.#issuedAt(row.id, now)) }
   }
 
   /** Later than all that is revoked: a token of the same millisecond would be refused with those before it. */
@@ -147,7 +149,7 @@ function firstLineage (userId: string, tokenHash: Uint8Array, now: number): Sess
   }
 }
 
-function factsOf (row: SessionRow, { generation, deliveredAt, userId }: SessionLineage, at: number): LineageFacts {
-  const { id: sessionId, authenticatedAt, expiresAt, absoluteExpiresAt } = row
-  return { sessionId, userId, claims: claimsOf(row), authenticatedAt, expiresAt, absoluteExpiresAt, generation, deliveredAt, at }
+function factsOf (row: SessionRow, { generation, tokenHash, deliveredAt, userId }: SessionLineage, at: number, issuedAt: number): LineageFacts {
+  const { id: sessionId, authenticatedAt, expiresAt } = row
+  return { sessionId, userId, claims: claimsOf(row), authenticatedAt, expiresAt, generation, tokenHash: Uint8Array.from(tokenHash), deliveredAt, at, issuedAt }
 }

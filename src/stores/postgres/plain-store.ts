@@ -12,8 +12,6 @@ import { type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
-/** As PostgreSQL writes them. No session has another id. */
-
 /** Sessions in PostgreSQL: one plain statement a method. Closes nothing. */
 export class PlainPostgresStore implements BulkStore {
   readonly #database: Database
@@ -50,9 +48,9 @@ export class PlainPostgresStore implements BulkStore {
     return written(await this.#change(id, secretHash, change, null, budgetMs))
   }
 
-  async delete (id: string): Promise<boolean> {
+  async delete (id: string, secretHash?: Uint8Array): Promise<boolean> {
     if (!isUuid(id)) return false
-    const [row] = await this.#database.write(sql.remove(this.#tables, id))
+    const [row] = await this.#database.write(sql.remove(this.#tables, id, secretHash ?? null))
     return row?.['live'] === 't'
   }
 
@@ -125,13 +123,24 @@ export class PlainPostgresStore implements BulkStore {
 
   async #change (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null, budgetMs?: number): Promise<Row | undefined> {
     const { renew } = change
-    if (renew === undefined) return (await this.#database.write(sql.save(this.#tables, id, secretHash, change, version), budgetMs))[0]
+    const send = async (statement: Statement): Promise<Row[]> => change.maxAge === undefined
+      ? await this.#database.write(statement, budgetMs)
+      : await this.#locked(id, statement, budgetMs)
+    if (renew === undefined) return (await send(sql.save(this.#tables, id, secretHash, change, version)))[0]
     const statement = sql.renew(this.#tables, id, secretHash, { ...change, renew }, version)
-    const rows = await this.#database.write(statement, budgetMs).catch(async (error: unknown) => {
+    const rows = await send(statement).catch(async (error: unknown) => {
       if (!isNamedByTokens(error)) throw error
-      return await this.#database.write(statement, budgetMs)
+      return await send(statement)
     })
     return rows[0]
+  }
+
+  /** Runs a statement on a session that nobody else changes meanwhile: it must see whether tokens name it. */
+  async #locked (id: string, statement: Statement, budgetMs: number | undefined): Promise<Row[]> {
+    return await this.#database.transaction(statement.label, async (send) => {
+      await send(sql.lock(this.#tables, id))
+      return await send(statement)
+    }, { ...(budgetMs !== undefined && { budgetMs }) })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CustomTypesConfig, Pool, QueryConfig } from 'pg'
 import { StoreError } from '../../core/errors.js'
+import { tellQuery } from '../measures.js'
 import { Connections } from './connections.js'
 import { Deadline } from './deadline.js'
 import { isLostConnection, isTransient, spoilsConnection } from './faults.js'
@@ -67,8 +68,10 @@ export class Database {
   }
 
   async #within<T> (label: string, work: Work<T>, { budgetMs = this.#deadlineMs, signal, sendAgain = false, fragile = false }: WorkOptions): Promise<T> {
+    const startedAt = performance.now()
     const deadline = new Deadline(budgetMs, signal)
     let bornAfter = -Infinity
+    let failed = false
     try {
       for (let number = 1; ; number++) {
         const attempt: Attempt = { bornAfter, sent: false }
@@ -83,9 +86,11 @@ export class Database {
         }
       }
     } catch (error) {
+      failed = true
       throw new StoreError(label, error)
     } finally {
       deadline.clear()
+      tellQuery(label, startedAt, failed)
     }
   }
 

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
-import type { Revocation, RevocationSink } from '../../tokens/revocations.js'
+import { REVOCATION_KINDS, type Revocation, type RevocationSink } from '../../tokens/revocations.js'
 import type { RevocationWatch } from '../../tokens/store.js'
 import type { DatabaseClock } from './database-clock.js'
 import { Listener } from './listener.js'
 import type { Tables } from './names.js'
-import { readMessage, readRevocation } from './revocation-message.js'
-import { heartbeat, listRevocations } from './revocation-statements.js'
+import { hintText, readHint, readRevocation, type RevocationHint } from './revocation-rows.js'
+import { ALL_SESSIONS, heartbeat, listRevocations, revocationsOf } from './revocation-statements.js'
+import type { Row } from './rows.js'
 
 /** Between an echo and the next heartbeat. */
 const BEAT_EVERY_MS = 500
@@ -17,6 +18,10 @@ const SETUP_MS = 5_000
 /** Before another attempt, doubled with each that fails, drawn from 50–150 %. */
 const RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
+/** Rows that one statement asks for: a heartbeat comes between two. */
+const MOST_HINTS = 1_000
+
+const NOTHING: ReadonlyMap<string, RevocationHint> = new Map()
 
 export interface RevocationFeedOptions {
   /** How to connect, directly. */
@@ -32,6 +37,9 @@ export interface RevocationFeedOptions {
  *
  * It listens first and reads what is in force then, so that nothing falls between. A heartbeat to itself shows that the
  * connection lives; what may have been missed while it did not is in what is read after the next connect.
+ *
+ * A notification is a hint, for everybody who may connect can send one: the feed reads the row that it names, over the
+ * same connection, and tells what stands there. Hints that come meanwhile are read together.
  */
 export class RevocationFeed implements RevocationWatch {
   readonly #options: RevocationFeedOptions
@@ -42,16 +50,29 @@ export class RevocationFeed implements RevocationWatch {
   #watchdog: NodeJS.Timeout | undefined
   /** The next heartbeat, or the next attempt to connect. */
   #next: NodeJS.Timeout | undefined
-  /** What was announced before all in force was read; `null`: it has been. */
-  #early: string[] | null = null
+  /** What was announced and has not been read, by its text. */
+  readonly #waiting = new Map<string, RevocationHint>()
+  /** What is being read. */
+  #reading: ReadonlyMap<string, RevocationHint> = NOTHING
+  /** All in force has been read over this connection. */
+  #isSetUp = false
   #failures = 0
   #isToldBroken = false
   #isClosed = false
+  #wholeAt = performance.now()
 
   /** Begins to connect. */
   constructor (options: RevocationFeedOptions) {
     this.#options = options
     this.#connect()
+  }
+
+  /** Of the last heartbeat that came back: what was announced before it has come, too. Before the first: when the feed began. */
+  get wholeAt (): number { return this.#wholeAt }
+
+  /** Whether what was announced of the session, or of all, has still to be read. */
+  isUnread (sessionId: string): boolean {
+    return [this.#waiting, this.#reading].some((hints) => hints.size > 0 && REVOCATION_KINDS.some((kind) => hints.has(hintText(kind, sessionId)) || hints.has(hintText(kind, ALL_SESSIONS))))
   }
 
   /** Ends the connection, whatever the server does. The sink is told nothing more. */
@@ -68,7 +89,9 @@ export class RevocationFeed implements RevocationWatch {
       onLost: () => { this.#fail(listener) }
     })
     this.#listener = listener
-    this.#early = []
+    this.#isSetUp = false
+    this.#waiting.clear()
+    this.#reading = NOTHING
     this.#watchdog = setTimeout(() => { this.#fail(listener) }, SETUP_MS).unref()
     this.#setUp(listener).catch(() => { this.#fail(listener) })
   }
@@ -80,17 +103,17 @@ export class RevocationFeed implements RevocationWatch {
     await this.#beat(listener)
     const rows = await listener.send(listRevocations(tables))
     if (!this.#isCurrent(listener)) return
-    const announced = this.#early ?? []
-    this.#early = null
+    this.#isSetUp = true
     this.#failures = 0
     this.#isToldBroken = false
-    sink.reset(rows.map(readRevocation).filter((revocation): revocation is Revocation => revocation !== null))
-    for (const payload of announced) this.#tell(payload)
+    sink.reset(revocationsIn(rows))
     this.#listenOn(listener)
+    await this.#readHints(listener)
   }
 
   /** From here on every echo puts off the watchdog. */
   #listenOn (listener: Listener): void {
+    this.#wholeAt = performance.now()
     clearTimeout(this.#watchdog)
     this.#watchdog = setTimeout(() => { this.#fail(listener) }, SILENCE_MS).unref()
     this.#beatSoon(listener)
@@ -110,19 +133,39 @@ export class RevocationFeed implements RevocationWatch {
   }
 
   #onNotification (channel: string, payload: string): void {
+    const listener = this.#listener
     if (channel !== this.#echo) {
-      if (this.#early === null) this.#tell(payload)
-      else this.#early.push(payload)
-    } else if (this.#early === null && this.#listener !== undefined) {
+      const hint = readHint(payload)
+      if (hint === null) return
+      this.#waiting.set(payload, hint)
+      if (this.#isSetUp && listener !== undefined) this.#readHints(listener).catch(() => { this.#fail(listener) })
+    } else if (this.#isSetUp && listener !== undefined) {
+      this.#wholeAt = performance.now()
       this.#watchdog?.refresh()
-      this.#beatSoon(this.#listener)
+      this.#beatSoon(listener)
     }
   }
 
-  #tell (payload: string): void {
-    const message = readMessage(payload)
-    if (message?.lifted === true) this.#options.sink.lift(message.sessionId, message.kind)
-    else if (message !== null) this.#options.sink.add(message.revocation)
+  /** Reads what was announced until nothing waits. */
+  async #readHints (listener: Listener): Promise<void> {
+    while (this.#reading.size === 0 && this.#waiting.size > 0) {
+      const hints = this.#reading = takeFrom(this.#waiting, MOST_HINTS)
+      const rows = await listener.send(revocationsOf(this.#options.tables, [...new Set([...hints.values()].map(({ session }) => session))]))
+      if (!this.#isCurrent(listener)) return
+      this.#reading = NOTHING
+      this.#tell(hints, rows)
+    }
+  }
+
+  /** Tells of each row that was announced what stands there now. */
+  #tell (hints: ReadonlyMap<string, RevocationHint>, rows: readonly Row[]): void {
+    const { sink } = this.#options
+    const found = new Map(revocationsIn(rows).map((revocation) => [hintText(revocation.kind, revocation.sessionId ?? ALL_SESSIONS), revocation]))
+    for (const [text, { kind, session }] of hints) {
+      const revocation = found.get(text)
+      if (revocation !== undefined) sink.add(revocation)
+      else if (kind === 'blocked') sink.lift(session)
+    }
   }
 
   #fail (listener: Listener): void {
@@ -142,3 +185,16 @@ export class RevocationFeed implements RevocationWatch {
     return !this.#isClosed && this.#listener === listener
   }
 }
+
+/** Takes the first so many out of a map. */
+function takeFrom<T> (map: Map<string, T>, count: number): ReadonlyMap<string, T> {
+  const taken = new Map<string, T>()
+  for (const [key, value] of map) {
+    if (taken.size === count) break
+    taken.set(key, value)
+    map.delete(key)
+  }
+  return taken
+}
+
+const revocationsIn = (rows: readonly Row[]): Revocation[] => rows.map(readRevocation).filter((revocation) => revocation !== null)

@@ -3,14 +3,24 @@
 import type { Tables } from './names.js'
 import { type Statement, template } from './statement.js'
 
-const LIST = template('listRevocations', (tables) => `
+/** The session of a revocation that concerns all: no session has this id. */
+export const ALL_SESSIONS = '00000000-0000-0000-0000-000000000000'
+
+const inForce = (tables: Tables): string => `
   SELECT v.session_id AS session, v.kind, v.reason,
     floor(extract(epoch FROM v.at) * 1000) AS at, floor(extract(epoch FROM v.until) * 1000) AS until
   FROM ${tables.revocations} AS v
-  WHERE v.until > now()`)
+  WHERE v.until > now()`
+
+const LIST = template('listRevocations', inForce)
 
 /** All that is in force, in any order. */
 export const listRevocations = (tables: Tables): Statement => LIST(tables, [])
+
+const OF_SESSIONS = template('revocationsOf', (tables) => `${inForce(tables)} AND v.session_id = ANY ($1::uuid[])`)
+
+/** What is in force of these sessions, in any order. */
+export const revocationsOf = (tables: Tables, sessions: readonly string[]): Statement => OF_SESSIONS(tables, [sessions])
 
 const BEAT = template('heartbeat', () => `
   SELECT pg_notify($1::text, ''), floor(extract(epoch FROM clock_timestamp()) * 1000) AS at, pg_backend_pid() AS pid`)

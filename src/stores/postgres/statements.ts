@@ -56,13 +56,13 @@ const SLIDE = template('slide', (tables) => `
 export const slide = (tables: Tables, id: string, secretHash: Uint8Array, idleSeconds: number): Statement =>
   SLIDE(tables, [id, secretHash, idleSeconds])
 
-const OWN_LIFE = 'CASE WHEN $8::boolean THEN $9::integer ELSE t.max_age END'
-
 /** What a change of one session does beyond its patch, in SQL. */
 interface Changing {
   readonly lock: 'NO KEY UPDATE' | 'UPDATE'
   /** The values that the patch applies to. */
   readonly stored: string
+  /** The session's own idle life, as it shall become. Default: as it is. */
+  readonly life?: string
   /** More columns to set, each with a comma behind it. */
   readonly set?: string
   /** One more CTE, which may use `m`, with a comma before it. */
@@ -70,9 +70,9 @@ interface Changing {
 }
 
 /** `s` locks the live row and merges; `m` measures; `u` writes when it may. One row, or none: gone. */
-const changing = (tables: Tables, { lock, stored, set = '', besides = '' }: Changing): string => `
+const changing = (tables: Tables, { lock, stored, life = 't.max_age', set = '', besides = '' }: Changing): string => `
   WITH s AS MATERIALIZED (
-    SELECT t.id, t.version, clock_timestamp() AS at, (${stored} - $5::text[]) || $4::jsonb AS merged
+    SELECT t.id, t.version, clock_timestamp() AS at, ${life} AS life, (${stored} - $5::text[]) || $4::jsonb AS merged
     FROM ${tables.sessions} AS t
     WHERE t.id = $1::uuid AND t.secret_hash = $2::bytea AND ${LIVE_NOW} AND ${WELL_FORMED}
     FOR ${lock}
@@ -83,28 +83,44 @@ const changing = (tables: Tables, { lock, stored, set = '', besides = '' }: Chan
   ), u AS (
     UPDATE ${tables.sessions} AS t
     SET ${set} "values" = m.merged, version = m.version + $7::integer,
-      max_age = ${OWN_LIFE},
-      expires_at = ${slidTo('m.at', `coalesce(${OWN_LIFE}, $3::float8)`)}, last_seen_at = m.at
+      max_age = m.life, expires_at = ${slidTo('m.at', 'coalesce(m.life, $3::float8)')}, last_seen_at = m.at
     FROM m
     WHERE t.id = m.id AND NOT m.conflict AND NOT m.too_large
     RETURNING ${columns('t', 't.last_seen_at')}
   )${besides}
   SELECT m.conflict, m.too_large, u.* FROM m LEFT JOIN u ON true`
 
-/** Parameters of `save` and `renew` from $1 on. */
+/** Parameters from $1 on of what `changing` makes. */
 const change = (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null): unknown[] => {
   const changed = change.renew !== undefined || change.unset.length > 0 || Object.keys(change.set).length > 0
   return [
-    id, secretHash, change.idleSeconds, JSON.stringify(change.set), change.unset, version,
-    changed ? 1 : 0, change.maxAge !== undefined, wholeSeconds(change.maxAge ?? null)
+    id, secretHash, change.idleSeconds, JSON.stringify(change.set), change.unset, version, changed ? 1 : 0
   ]
 }
 
+const isNamed = (tables: Tables): string => `EXISTS (SELECT FROM ${tables.refreshTokens} AS r WHERE r.session_id = t.id)`
+
 const SAVE = template('save', (tables) => changing(tables, { lock: 'NO KEY UPDATE', stored: 't."values"' }))
 
-/** Applies a patch, slides, and sets the own idle life when one is given. With a `version`: only at that version. */
-export const save = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange, version: number | null): Statement =>
-  SAVE(tables, change(id, secretHash, given, version))
+const SAVE_LIFE = template('save', (tables) => changing(tables, {
+  lock: 'NO KEY UPDATE',
+  stored: 't."values"',
+  life: `CASE WHEN ${isNamed(tables)} THEN t.max_age ELSE $8::integer END`
+}))
+
+/**
+ * Applies a patch, slides, and sets the own idle life when one is given, unless tokens name the session: see `lock`. With a
+ * `version`: only at that version.
+ */
+export const save = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange, version: number | null): Statement => {
+  const parameters = change(id, secretHash, given, version)
+  return given.maxAge === undefined ? SAVE(tables, parameters) : SAVE_LIFE(tables, [...parameters, wholeSeconds(given.maxAge)])
+}
+
+const LOCK = template('lock', (tables) => `SELECT t.id FROM ${tables.sessions} AS t WHERE t.id = $1::uuid FOR NO KEY UPDATE`)
+
+/** Waits for whoever changes the session, and for a lineage that begins: the next statement of the transaction sees it. */
+export const lock = (tables: Tables, id: string): Statement => LOCK(tables, [id])
 
 const KEPT = `CASE WHEN $12::text[] IS NULL THEN t."values"
       ELSE (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(t."values") AS e WHERE e.key = ANY ($12::text[])) END`
@@ -114,7 +130,8 @@ const KEPT = `CASE WHEN $12::text[] IS NULL THEN t."values"
 const RENEW = template('renew', (tables) => changing(tables, {
   lock: 'UPDATE', // the id changes: the lock that this takes, from the start
   stored: KEPT,
-  set: `id = CASE WHEN $13::boolean OR NOT EXISTS (SELECT FROM ${tables.refreshTokens} AS r WHERE r.session_id = m.id) THEN $10::uuid ELSE t.id END,
+  life: `CASE WHEN $8::boolean AND ($13::boolean OR NOT ${isNamed(tables)}) THEN $9::integer ELSE t.max_age END`,
+  set: `id = CASE WHEN $13::boolean OR NOT ${isNamed(tables)} THEN $10::uuid ELSE t.id END,
       secret_hash = $11::bytea, authenticated_at = CASE WHEN $14::boolean THEN m.at ELSE t.authenticated_at END,`,
   besides: `, dropped AS (
     DELETE FROM ${tables.refreshTokens} AS r USING m
@@ -129,7 +146,7 @@ const RENEW = template('renew', (tables) => changing(tables, {
 export const renew = (tables: Tables, id: string, secretHash: Uint8Array, given: SessionChange & Required<Pick<SessionChange, 'renew'>>, version: number | null): Statement => {
   const { renew } = given
   return RENEW(tables, [
-    ...change(id, secretHash, given, version), renew.id, renew.secretHash, renew.keep === 'all' ? null : renew.keep,
+    ...change(id, secretHash, given, version), given.maxAge !== undefined, wholeSeconds(given.maxAge ?? null), renew.id, renew.secretHash, renew.keep === 'all' ? null : renew.keep,
     renew.dropsTokens === true, renew.reauthenticates === true
   ])
 }
@@ -190,10 +207,12 @@ const EVICT = template('evict', (tables) => `
 export const evict = (tables: Tables, userId: string, id: string, others: number): Statement => EVICT(tables, [userId, id, others])
 
 const REMOVE = template('delete', (tables) => `
-  DELETE FROM ${tables.sessions} AS t WHERE t.id = $1::uuid RETURNING t.expires_at > clock_timestamp() AS live`)
+  DELETE FROM ${tables.sessions} AS t
+  WHERE t.id = $1::uuid AND ($2::bytea IS NULL OR t.secret_hash = $2::bytea)
+  RETURNING t.expires_at > clock_timestamp() AS live`)
 
-/** Ends a session. One row if there was one, and whether it had not expired. */
-export const remove = (tables: Tables, id: string): Statement => REMOVE(tables, [id])
+/** Ends a session, whatever its secret where the hash is `null`. One row if there was one, and whether it had not expired. */
+export const remove = (tables: Tables, id: string, secretHash: Uint8Array | null): Statement => REMOVE(tables, [id, secretHash])
 
 const BLOCK = template('block', (tables) => `
   UPDATE ${tables.sessions} AS t

@@ -32,7 +32,7 @@ export class PostgresStore implements Store {
     return this.#store.save(id, secretHash, change)
   }
 
-  delete (id: string): Promise<boolean> { return this.#store.delete(id) }
+  delete (id: string, secretHash?: Uint8Array): Promise<boolean> { return this.#store.delete(id, secretHash) }
 
   cleanup (options?: CleanupOptions): Promise<number> { return this.#store.cleanup(options) }
 

@@ -8,8 +8,9 @@
  */
 
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
-import type { AccessFacts, NewLineage } from '../../tokens/store.js'
+import type { AccessFacts, LineageRules, NewLineage } from '../../tokens/store.js'
 import type { Tables } from './names.js'
+import { ALL_SESSIONS } from './revocation-statements.js'
 import { columns } from './rows.js'
 import { type Statement, template } from './statement.js'
 
@@ -59,7 +60,7 @@ const FOUND = `CASE
       WHEN j.behind = 0 AND j.token_hash = $3::bytea
         THEN CASE WHEN j.at - j.delivered_at >= $6::float8 * interval '1 second' THEN 'ROTATE' ELSE 'EARLY' END
       WHEN j.behind = 1 AND j.previous_hash = $3::bytea AND j.confirmed_at IS NULL
-        THEN CASE WHEN j.token_hash = $4::bytea THEN 'REPLAY' ELSE 'MISMATCH' END
+        THEN CASE WHEN j.token_hash = ANY ($4::bytea[]) THEN 'REPLAY' ELSE 'MISMATCH' END
       WHEN j.behind = 1 AND j.at - j.confirmed_at > $7::float8 * interval '1 second' THEN 'REUSE'
       WHEN j.behind = 1 AND j.previous_hash = $3::bytea THEN 'STRAGGLER'
       WHEN j.behind >= 2 THEN 'REUSE'
@@ -68,8 +69,11 @@ const FOUND = `CASE
 
 /** Parameters from `$1` on. */
 const presented = (token: PresentedToken, rules: RotationRules): unknown[] => [
-  token.sessionId, token.generation, token.hash, token.successorHash, token.requestUserId, rules.minGenerationAge, rules.stragglerWindow
+  token.sessionId, token.generation, token.hash, token.successorHashes.map((hash) => Buffer.from(hash)), token.requestUserId, rules.minGenerationAge, rules.stragglerWindow
 ]
+
+/** Parameters from `$1` on of a rotation. */
+const rotating = (token: PresentedToken, rules: LineageRules): unknown[] => [...presented(token, rules), rules.refreshTtl]
 
 const LINEAGE = 'r.user_id, r.generation - $2::bigint AS behind, r.generation, r.token_hash, r.previous_hash, r.delivered_at, r.confirmed_at, r.replays, r.revoked_at'
 const SESSION = 's.id, s.user_id AS session_user_id, s.claims, s.authenticated_at, s.expires_at, s.absolute_expires_at, s.max_age, s.blocked_at'
@@ -77,8 +81,8 @@ const SESSION = 's.id, s.user_id AS session_user_id, s.claims, s.authenticated_a
 /** What `toRotation` reads. */
 const facts = (issuedAt: string): string => `
     d.found, d.id AS session_id, d.user_id, d.claims::text AS claims, extract(epoch FROM d.authenticated_at) AS authenticated_at,
-    extract(epoch FROM d.expires_at) AS expires_at, extract(epoch FROM d.absolute_expires_at) AS absolute_expires_at,
-    d.generation, extract(epoch FROM d.delivered_at) AS delivered_at, extract(epoch FROM ${issuedAt}) AS at`
+    extract(epoch FROM d.expires_at) AS expires_at, d.generation, encode(d.token_hash, 'hex') AS token_hash,
+    extract(epoch FROM d.delivered_at) AS delivered_at, extract(epoch FROM d.at) AS at, extract(epoch FROM ${issuedAt}) AS issued_at`
 
 // `s` locks, `l` locks, `j` takes the instant, `d` decides, `c` says how the lineage is then: `advance`.
 const ROTATE = template('rotateRefreshToken', (tables) => `
@@ -92,11 +96,11 @@ const ROTATE = template('rotateRefreshToken', (tables) => `
   ), d AS MATERIALIZED (
     SELECT j.*, ${FOUND} AS found FROM j
   ), c AS MATERIALIZED (
-    SELECT d.id, d.found, d.at, d.user_id, d.claims, d.authenticated_at, d.absolute_expires_at,
-      CASE d.found WHEN 'ROTATE' THEN LEAST(coalesce(d.at + d.max_age * interval '1 second', d.expires_at), d.absolute_expires_at)
+    SELECT d.id, d.found, d.at, d.user_id, d.claims, d.authenticated_at,
+      CASE d.found WHEN 'ROTATE' THEN LEAST(d.at + coalesce(d.max_age, $8::float8) * interval '1 second', d.absolute_expires_at)
         ELSE d.expires_at END AS expires_at,
       CASE d.found WHEN 'ROTATE' THEN d.generation + 1 WHEN 'AHEAD' THEN $2::bigint ELSE d.generation END AS generation,
-      CASE d.found WHEN 'ROTATE' THEN $4::bytea WHEN 'AHEAD' THEN $3::bytea ELSE d.token_hash END AS token_hash,
+      CASE d.found WHEN 'ROTATE' THEN ($4::bytea[])[1] WHEN 'AHEAD' THEN $3::bytea ELSE d.token_hash END AS token_hash,
       CASE d.found WHEN 'ROTATE' THEN d.token_hash WHEN 'AHEAD' THEN NULL ELSE d.previous_hash END AS previous_hash,
       CASE WHEN d.found IN ('ROTATE', 'REPLAY', 'AHEAD') THEN d.at ELSE d.delivered_at END AS delivered_at,
       CASE d.found WHEN 'ROTATE' THEN NULL WHEN 'AHEAD' THEN d.at WHEN 'EARLY' THEN coalesce(d.confirmed_at, d.at) ELSE d.confirmed_at END AS confirmed_at,
@@ -117,7 +121,7 @@ const ROTATE = template('rotateRefreshToken', (tables) => `
   SELECT ${facts(issuedAt(tables, 'd.id', 'd.at'))} FROM c AS d`)
 
 /** Judges a presented token and does what the case changes. One row, or none: there is no lineage. */
-export const rotateRefreshToken = (tables: Tables, token: PresentedToken, rules: RotationRules): Statement => ROTATE(tables, presented(token, rules))
+export const rotateRefreshToken = (tables: Tables, token: PresentedToken, rules: LineageRules): Statement => ROTATE(tables, rotating(token, rules))
 
 const INSPECT = template('getUserFromRefreshToken', (tables) => `
   WITH j AS MATERIALIZED (
@@ -155,18 +159,21 @@ const REVOKE = template('revokeRefreshToken', (tables) => `
 export const revokeRefreshToken = (tables: Tables, sessionId: string, reason: string): Statement => REVOKE(tables, [sessionId, reason])
 
 const CONFIRM = template('confirmRefreshToken', (tables) => `
-  UPDATE ${tables.refreshTokens} AS r
-  SET confirmed_at = clock_timestamp(), updated_at = clock_timestamp()
-  WHERE r.session_id = $1::uuid AND r.generation = $2::bigint AND r.confirmed_at IS NULL`)
+  WITH noted AS (
+    UPDATE ${tables.refreshTokens} AS r
+    SET confirmed_at = clock_timestamp(), updated_at = clock_timestamp()
+    WHERE r.session_id = $1::uuid AND r.generation = $2::bigint AND r.confirmed_at IS NULL
+  )
+  SELECT r.generation FROM ${tables.refreshTokens} AS r WHERE r.session_id = $1::uuid`)
 
-/** Notes that the newest token has arrived. Locks the lineage alone, and waits for nothing after that. */
+/** Notes that the newest token has arrived. Locks the lineage alone, and waits for nothing after that. One row: the newest generation; none: no lineage. */
 export const confirmRefreshToken = (tables: Tables, sessionId: string, generation: number): Statement => CONFIRM(tables, [sessionId, generation])
 
 const IS_VALID = template('isAccessValid', (tables) => `
   SELECT t.id
   FROM ${tables.sessions} AS t
   WHERE t.id = $1::uuid AND t.user_id = $2::text AND t.expires_at > now() AND t.blocked_at IS NULL
-    AND coalesce(GREATEST(${lastOf(tables, '$1::uuid')}, ${lastOf(tables, "'00000000-0000-0000-0000-000000000000'")}) < to_timestamp($3::float8 / 1000), true)`)
+    AND coalesce(GREATEST(${lastOf(tables, '$1::uuid')}, ${lastOf(tables, `'${ALL_SESSIONS}'`)}) < to_timestamp($3::float8 / 1000), true)`)
 
 /** One row if the session is live and the user's, and nothing was revoked since. */
 export const isAccessValid = (tables: Tables, { sessionId, userId, issuedAt }: AccessFacts): Statement => IS_VALID(tables, [sessionId, userId, issuedAt])

@@ -3,7 +3,7 @@ import { isUuid } from '../../core/uuid.js'
 import type { SessionRecord } from '../../session/store.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
-import type { AccessFacts, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
+import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
 import { checkUrl, connect, type PostgresStoreOptions } from './connect.js'
 import { DatabaseClock } from './database-clock.js'
 import { type Tables, tables } from './names.js'
@@ -13,8 +13,6 @@ import { type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
 import { toRotation } from './token-rows.js'
 import * as sql from './token-statements.js'
-
-/** As PostgreSQL writes them. No session has another id. */
 
 export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
   /**
@@ -55,7 +53,7 @@ export class PostgresTokenStore implements TokenStore {
     return row['taken'] === 't' ? 'taken' : toRecord(row)
   }
 
-  async rotateRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation> {
+  async rotateRefreshToken (token: PresentedToken, rules: LineageRules): Promise<Rotation> {
     return await this.#judge(token, sql.rotateRefreshToken(this.#tables, token, rules), (statement) => this.#database.write(statement))
   }
 
@@ -69,8 +67,10 @@ export class PostgresTokenStore implements TokenStore {
     return await this.#judge(token, sql.getUserFromRefreshToken(this.#tables, token, rules), (statement) => this.#database.read(statement))
   }
 
-  async confirmRefreshToken (sessionId: string, generation: number): Promise<void> {
-    if (isUuid(sessionId)) await this.#database.write(sql.confirmRefreshToken(this.#tables, sessionId, generation))
+  async confirmRefreshToken (sessionId: string, generation: number): Promise<number | null> {
+    if (!isUuid(sessionId)) return null
+    const [row] = await this.#database.write(sql.confirmRefreshToken(this.#tables, sessionId, generation))
+    return row === undefined ? null : Number(row['generation'])
   }
 
   async isAccessValid (access: AccessFacts): Promise<boolean> {
@@ -86,6 +86,8 @@ export class PostgresTokenStore implements TokenStore {
     const feed = new RevocationFeed({ config: this.#listenConfig, tables: this.#tables, sink, clock: this.#clock })
     this.#feeds.add(feed)
     return {
+      get wholeAt () { return feed.wholeAt },
+      isUnread: (sessionId) => feed.isUnread(sessionId),
       close: async () => {
         this.#feeds.delete(feed)
         await feed.close()

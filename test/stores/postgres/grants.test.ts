@@ -44,7 +44,7 @@ t.test('with docs/grants.sql one role migrates, and the other does all that a st
     return begun(await tokens.createRefreshToken(newLineage(session.id)))
   }
   const [rotated, renewed] = [await begin(), await begin()]
-  t.equal((await tokens.rotateRefreshToken(tokenOf(rotated.id, 1), { minGenerationAge: 0, stragglerWindow: 30 })).found, 'ROTATE')
+  t.equal((await tokens.rotateRefreshToken(tokenOf(rotated.id, 1), { minGenerationAge: 0, stragglerWindow: 30, refreshTtl: 2_592_000 })).found, 'ROTATE')
   t.equal((await tokens.getUserFromRefreshToken(tokenOf(rotated.id, 1), RULES)).found, 'REPLAY')
   await tokens.confirmRefreshToken(rotated.id, 2)
   t.equal(await tokens.isAccessValid({ sessionId: rotated.id, userId: 'ada', issuedAt: tokens.now() }), true)

@@ -66,6 +66,24 @@ for (const dropsTokens of [false, true]) {
   })
 }
 
+void t.test('a maxAge that waits while a lineage begins leaves the session the life of its tokens', async (t) => {
+  const { store, pool } = await postgresStore(t)
+  for (const change of [{ ...put({ a: 1 }), maxAge: null }, { ...SLIDE, maxAge: 60 }, { ...SLIDE, maxAge: 60, renew: renewal() }]) {
+    const { id, secretHash } = await store.create(newSession({ userId: 'ada' }))
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    await client.query("UPDATE sessions SET max_age = 7200, expires_at = now() + interval '2 hours' WHERE id = $1", [id])
+    await beginLineage(client, id)
+    const saving = store.save(id, secretHash, change)
+    await lockWaits(pool, 1)
+    await client.query('COMMIT')
+    client.release()
+    const saved = found(await saving)
+    t.match(saved, { id, maxAge: 7_200 })
+    t.ok(Math.abs(saved.expiresAt.getTime() - saved.readAt.getTime() - 7_200_000) < 1_000)
+  }
+})
+
 void t.test('a slide in a batch goes by the life that the session has now', async (t) => {
   const { store, pool } = await postgresStore(t)
   const sessions = await Promise.all(upTo(6).map(() => store.create(newSession({ userId: 'ada' }))))

@@ -26,7 +26,7 @@ const STATEMENTS: readonly Statement[] = [
   sql.renew(names, newId(), hash, renewal, null),
   sql.create(names, newSession({ userId: 'ada', replaces: replacing }), null),
   sql.evict(names, 'ada', newId(), 3),
-  sql.remove(names, newId()),
+  sql.remove(names, newId(), hash),
   sql.block(names, newId(), 'why'),
   sql.unblock(names, newId()),
   sql.listByUser(names, 'ada'),

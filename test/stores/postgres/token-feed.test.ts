@@ -1,10 +1,12 @@
 import pg from 'pg'
 import t from 'tap'
+import { tables } from '../../../src/stores/postgres/names.js'
+import { ALL_SESSIONS as ALL } from '../../../src/stores/postgres/revocation-statements.js'
 import { PostgresTokenStore } from '../../../src/stores/postgres/token-store.js'
 import { clusterUrl } from '../../helpers/database.js'
 import { openFaultProxy } from '../../helpers/fault-proxy.js'
-import { newSession, until } from '../../helpers/pg-store.js'
-import { issue, newLineage, postgresTokens, Told } from '../../helpers/pg-tokens.js'
+import { newSession, seed, until } from '../../helpers/pg-store.js'
+import { answered, issue, newLineage, postgresTokens, rotate, Told } from '../../helpers/pg-tokens.js'
 import { hasPgbouncer, openPgbouncer } from '../../helpers/pgbouncer.js'
 
 const LISTENERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'silverback revocations'"
@@ -72,6 +74,92 @@ void t.test('a server that is silent is noticed, and the watch is whole again wh
   proxy.thaw()
   await told.hears('reset')
   t.match(told.revocations, [{ sessionId: id, kind: 'ended' }])
+})
+
+void t.test('attack: NOTIFY by a role without any grant neither lifts a revocation nor makes one', async (t) => {
+  const { pool, connectionString, store, tokens, signIn } = await postgresTokens(t)
+  const role = `nobody_${new URL(connectionString).pathname.slice(1)}`
+  await pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'nothing'`)
+  t.teardown(async () => {
+    const admin = new pg.Client({ connectionString: await clusterUrl() })
+    await admin.connect()
+    await admin.query(`DROP ROLE ${role}`)
+    await admin.end()
+  })
+  const [blocked, ended, innocent, last] = [await signIn(), await signIn(), await signIn(), await signIn()]
+  const told = new Told()
+  tokens.watchRevocations(told)
+  await told.hears('reset')
+  await store.block(blocked.id, 'stolen')
+  await store.delete(ended.id)
+  for (const line of [`blocked ${blocked.id}`, `ended ${ended.id}`]) await told.hears(line)
+  told.lines.length = 0
+  const url = Object.assign(new URL(connectionString), { username: role, password: 'nothing' })
+  const nobody = new pg.Client({ connectionString: String(url) })
+  await nobody.connect()
+  await t.rejects(nobody.query('SELECT FROM revocations'), { code: '42501' })
+  const forged = ['ended', 'blocked', 'changed'].flatMap((kind) => [innocent.id, blocked.id, ended.id, ALL].map((session) => `${kind} ${session}`))
+  for (const text of [...forged, `{"session":"${ALL}","kind":"ended","at":4e12,"until":5e12}`, `{"session":"${blocked.id}","kind":"blocked"}`]) {
+    await nobody.query(`NOTIFY "${tables().channel}", '${text}'`)
+  }
+  await nobody.end()
+  await store.delete(last.id)
+  await told.hears(`ended ${last.id}`)
+  const what = new Set(told.lines.filter((line) => line !== `lifted ${innocent.id}` && line !== `lifted ${ended.id}` && line !== `lifted ${ALL}`))
+  t.same([...what].sort(), [`blocked ${blocked.id}`, `ended ${ended.id}`, `ended ${last.id}`].sort(), 'what stands in the table, again')
+})
+
+void t.test('attack: what was announced and is not read yet is no gap: the watch says of whom it does not know, of all too, and is broken when the read fails', async (t) => {
+  const { pool, connectionString, openTokens, store, signIn } = await postgresTokens(t)
+  const proxy = await openFaultProxy(t, connectionString)
+  const told = new Told()
+  const watch = openTokens({ connectionString: proxy.connectionString }).watchRevocations(told)
+  await told.hears('reset')
+  const [first, second, innocent] = [await signIn(), await signIn(), await signIn()]
+  proxy.judge = (text) => {
+    if (text.includes('ANY ($1::uuid[])')) proxy.freeze()
+    return 'pass'
+  }
+  await store.delete(first.id)
+  await until('it was announced', async () => watch.isUnread?.(first.id) === true)
+  t.same([told.lines, watch.isUnread?.(innocent.id)], [['reset'], false])
+  proxy.judge = () => 'pass'
+  proxy.thaw()
+  await told.hears(`ended ${first.id}`)
+  t.equal(watch.isUnread?.(first.id), false)
+
+  proxy.judge = (text) => text.includes('ANY ($1::uuid[])') ? 'cut' : 'pass'
+  await store.delete(second.id)
+  await told.hears('broken')
+  proxy.judge = () => 'pass'
+  told.lines.length = 0
+  await told.hears('reset')
+  t.ok(told.revocations.some(({ sessionId }) => sessionId === second.id))
+
+  proxy.judge = (text) => {
+    if (text.includes('ANY ($1::uuid[])')) proxy.freeze()
+    return 'pass'
+  }
+  await pool.query('TRUNCATE sessions CASCADE')
+  await until('that of all was announced', async () => watch.isUnread?.(innocent.id) === true)
+  proxy.judge = () => 'pass'
+  proxy.thaw()
+  await told.hears('ended null')
+  t.equal(watch.isUnread?.(innocent.id), false)
+})
+
+void t.test('of 20,000 sessions that end at once all are told, and the watch stays whole', async (t) => {
+  const { pool, store, tokens, signIn } = await postgresTokens(t)
+  await seed(pool, { count: 20_000, userId: 'eve' })
+  const told = new Told()
+  tokens.watchRevocations(told)
+  await told.hears('reset')
+  await pool.query("DELETE FROM sessions WHERE user_id = 'eve'")
+  const { id } = await signIn()
+  await store.delete(id)
+  await told.hears(`ended ${id}`)
+  t.equal(told.revocations.length, 20_001)
+  t.notOk(told.lines.includes('broken'))
 })
 
 void t.test('a watch that is whole stays so while nothing happens: a heartbeat every half second is all it sends', async (t) => {
@@ -150,6 +238,22 @@ void t.test('the database\'s clock is known by its answers, whatever the machine
   const { id } = await signIn()
   const { issuedAt } = await issue(rotating, id)
   t.ok(Math.abs(rotating.now() - issuedAt) < 1_000, 'after a rotation')
+})
+
+void t.test('where the database\'s clock has stepped back behind a revocation, the next token of that session says the instant after it, and no clock here runs ahead', async (t) => {
+  const { pool, store, tokens, signIn } = await postgresTokens(t)
+  const { id } = await signIn()
+  await store.setClaims('ada', { isAdmin: true })
+  const told = new Told()
+  tokens.watchRevocations(told)
+  await told.hears('reset')
+  const before = tokens.now() - Date.now()
+  await pool.query("UPDATE revocations SET at = at + interval '20 minutes', until = until + interval '20 minutes'")
+  const { at, issuedAt, deliveredAt } = answered(await rotate(tokens, id, 1), 'EARLY')
+  t.ok(issuedAt - at > 1_190_000, `${issuedAt - at} ms`)
+  t.ok(at >= deliveredAt && at - deliveredAt < 60_000)
+  t.ok(await tokens.isAccessValid({ sessionId: id, userId: 'ada', issuedAt }))
+  t.ok(Math.abs(tokens.now() - Date.now() - before) < 1_000)
 })
 
 if (hasPgbouncer) {

@@ -5,6 +5,7 @@ import { newId } from '../../../src/core/credential.js'
 import { PostgresTokenStore } from '../../../src/stores/postgres/token-store.js'
 import { advance, decide, isAnswered, type Lineage, type LineageSession, type PresentedToken } from '../../../src/tokens/rotation.js'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
+import { DAY } from '../../../src/testing/fixtures.js'
 import { hashOf, RULES } from '../../../src/testing/token-fixtures.js'
 import { freshDatabase } from '../../helpers/database.js'
 
@@ -29,7 +30,8 @@ const state = fc.record({
   current: mostly('own', 'other'),
   previous: mostly('own', 'other', 'none'),
   hash: mostly('own', 'other'),
-  successor: mostly('own', 'other'),
+  /** Whose successors it has: a node with several keys shows one of each. */
+  successors: mostly<readonly ['own' | 'other', ...Array<'own' | 'other'>]>(['own'], ['other'], ['own', 'other'], ['other', 'own'], ['other', 'other']),
   deliveredAgo: ago,
   confirmedAgo: fc.option(ago, { freq: 2 }),
   replays: fc.integer({ min: 0, max: 3 }),
@@ -47,20 +49,22 @@ const OTHER = 99
 const secret = (id: string, generation: number, choice: string): Buffer => Buffer.from(hashOf(id, choice === 'own' ? generation : OTHER))
 
 function tokenOf (id: string, given: State): PresentedToken {
+  const successorOf = (choice: string): Buffer => secret(id, given.generation - given.behind + 1, choice)
+  const [first, ...others] = given.successors
   return {
     sessionId: id,
     generation: given.generation - given.behind,
     hash: secret(id, given.generation - given.behind, given.hash),
-    successorHash: secret(id, given.generation - given.behind + 1, given.successor),
+    successorHashes: [successorOf(first), ...others.map(successorOf)],
     requestUserId: given.requestUser
   }
 }
 
-async function insert (pool: pg.Pool, id: string, given: State): Promise<{ lineage: Lineage, session: LineageSession }> {
+async function insert (pool: pg.Pool, id: string, given: State): Promise<{ lineage: Lineage, session: LineageSession & { absoluteExpiresAt: number } }> {
   const { rows: [row] } = await pool.query(`
     WITH c AS (SELECT date_trunc('milliseconds', clock_timestamp()) AS at), s AS (
       INSERT INTO sessions (id, secret_hash, user_id, created_at, expires_at, absolute_expires_at, last_seen_at, max_age, blocked_at, blocked_reason)
-      SELECT $1, '', $2, at, at + $3 * interval '1 second', at + interval '1 day', at, $4, CASE WHEN $5 THEN at END, CASE WHEN $5 THEN 'test' END FROM c
+      SELECT $1, '', $2, at, at + $3 * interval '1 second', at + interval '60 days', at, $4, CASE WHEN $5 THEN at END, CASE WHEN $5 THEN 'test' END FROM c
       RETURNING id
     )
     INSERT INTO refresh_tokens (session_id, user_id, generation, token_hash, previous_hash, created_at, updated_at, delivered_at, confirmed_at, replays, revoked_at)
@@ -81,7 +85,7 @@ async function insert (pool: pg.Pool, id: string, given: State): Promise<{ linea
       replays: given.replays,
       revokedAt: given.isRevoked ? at : null
     },
-    session: { userId: given.sessionUser, expiresAt: at + given.expiresIn * 1000, blockedAt: given.isBlocked ? at : null }
+    session: { userId: given.sessionUser, expiresAt: at + given.expiresIn * 1000, absoluteExpiresAt: at + 60 * DAY * 1000, blockedAt: given.isBlocked ? at : null }
   }
 }
 
@@ -115,14 +119,14 @@ void t.test('the SQL of a rotation finds the case that decide finds, and leaves 
     if (rotation.found !== found || looked.found !== found) throw new Error(`decide says ${found}, a look ${looked.found}, a rotation ${rotation.found}`)
     same(untouched.lineage, lineage, 'a look changes nothing')
     same(after.lineage, advance(lineage, found, token, at), 'the lineage after')
-    const ownEnd = given.hasMaxAge ? at + MAX_AGE * 1000 : session.expiresAt
+    const ownEnd = Math.min(at + (given.hasMaxAge ? MAX_AGE : RULES.refreshTtl) * 1000, session.absoluteExpiresAt)
     same(after.expiresAt, found === 'ROTATE' ? ownEnd : session.expiresAt, 'the end')
     same(after.blockedReason, found === 'REUSE' ? 'refresh_reuse' : given.isBlocked ? 'test' : null, 'the block')
     if (rotation.facts !== null) {
-      const { generation, deliveredAt } = advance(lineage, found, token, at)
-      same(rotation.facts, {
-        sessionId: id, userId: given.lineageUser, claims: {}, authenticatedAt: null, expiresAt: after.expiresAt, absoluteExpiresAt: rotation.facts.absoluteExpiresAt, generation, deliveredAt, at
-      }, 'the facts')
+      const { generation, tokenHash, deliveredAt } = advance(lineage, found, token, at)
+      const { tokenHash: told, ...facts } = rotation.facts
+      same(facts, { sessionId: id, userId: given.lineageUser, claims: {}, authenticatedAt: null, expiresAt: after.expiresAt, generation, deliveredAt, at, issuedAt: at }, 'the facts')
+      same(Buffer.from(told), Buffer.from(tokenHash), 'the newest token')
     }
     same(rotation.facts !== null, isAnswered(found), 'facts go with an answer')
   }), PARAMETERS)

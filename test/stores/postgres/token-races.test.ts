@@ -3,7 +3,7 @@ import type { AccessFacts } from '../../../src/tokens/store.js'
 import { deadlocks, lockWaits, newSession, SLIDE, upTo, whileLocked } from '../../helpers/pg-store.js'
 import { access, newLineage, postgresTokens, rotate, tokenOf, type TokensOnPostgres } from '../../helpers/pg-tokens.js'
 
-const AT_ONCE = { minGenerationAge: 0, stragglerWindow: 30 }
+const AT_ONCE = { minGenerationAge: 0, stragglerWindow: 30, refreshTtl: 2_592_000 }
 const LOCK = 'SELECT FROM sessions WHERE id = $1 FOR UPDATE'
 
 /** Starts both while the session is locked by a third, the first before the second; resolves to their answers. */

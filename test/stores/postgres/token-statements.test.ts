@@ -15,7 +15,7 @@ import { ownServer } from '../../helpers/pg-server.js'
 import { newSession, seed, until, upTo } from '../../helpers/pg-store.js'
 import { begun, newLineage, postgresTokens, rotate, RULES, tokenOf } from '../../helpers/pg-tokens.js'
 
-const AT_ONCE = { minGenerationAge: 0, stragglerWindow: 30 }
+const AT_ONCE = { minGenerationAge: 0, stragglerWindow: 30, refreshTtl: 2_592_000 }
 const ROWS = 100_000
 
 void t.test('every method is one statement, whatever case is found', async (t) => {

@@ -11,7 +11,7 @@ export const LIVE: LineageSession = { userId: 'ada', expiresAt: Infinity, blocke
 export const hashOf = (generation: number): Uint8Array => Uint8Array.of(generation)
 
 export const tokenOf = (generation: number): PresentedToken => ({
-  sessionId: 'a session', generation, hash: hashOf(generation), successorHash: hashOf(generation + 1), requestUserId: null
+  sessionId: 'a session', generation, hash: hashOf(generation), successorHashes: [hashOf(generation + 1)], requestUserId: null
 })
 
 /** Just issued, and received. */

@@ -107,7 +107,7 @@ function genuine (lineage: Lineage, generation: number): PresentedToken {
     sessionId: 'a session',
     generation,
     hash: known ?? hashOf(generation),
-    successorHash: behind === 1 ? lineage.tokenHash : hashOf(generation + 1),
+    successorHashes: [behind === 1 ? lineage.tokenHash : hashOf(generation + 1)],
     requestUserId: null
   }
 }

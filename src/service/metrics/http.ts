@@ -1,0 +1,32 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** What is measured of a request. Every text is one of a bounded number, whatever a client sends. */
+export interface HttpFacts {
+  readonly method: string
+  /** The pattern of the route, never the URL; `none`: no route took it. */
+  readonly route: string
+  readonly status: string
+  readonly seconds: number
+}
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+export function factsOf (request: FastifyRequest, reply: FastifyReply): HttpFacts {
+  const { method, routeOptions: { url } } = request
+  return {
+    method: METHODS.has(method) ? method : 'other',
+    route: url ?? 'none',
+    status: String(reply.statusCode),
+    seconds: reply.elapsedTime / 1000
+  }
+}
+
+/** Doors that are throttled, by the end of their route's pattern. */
+const DOORS = ['login', 'register', 'refresh', 'password', 'reauthenticate', 'session'] as const
+export type Door = typeof DOORS[number] | 'other'
+
+/** The door at which a request was throttled; `null`: it was not. */
+export function throttledAt ({ route, status }: HttpFacts): Door | null {
+  if (status !== '429') return null
+  return DOORS.find((door) => route.endsWith(`/${door}`)) ?? 'other'
+}
