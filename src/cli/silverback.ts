@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { readEnvFile } from '../service/env-file.js'
 import { addCheckConfig } from './commands/check-config.js'
 import { addCleanup } from './commands/cleanup.js'
 import { addDoctor } from './commands/doctor.js'
@@ -39,15 +40,6 @@ async function main (argv: readonly string[]): Promise<ExitCode> {
     print(terminal.err, `silverback: ${error instanceof CommandError ? error.message : explain(error)}`)
     if (error instanceof InterruptedError) process.exit(error.exitCode) // what is still asked of the database is left
     return error instanceof CommandError ? error.exitCode : EXIT.failed
-  }
-}
-
-/** `.env` of the folder in which the program is run, if there is one. What is set already stays. */
-function readEnvFile (): void {
-  try {
-    process.loadEnvFile()
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
   }
 }
 
