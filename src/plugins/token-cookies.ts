@@ -82,6 +82,9 @@ export class TokenCookies {
   }
 }
 
-function distinct (header: string | undefined, name: string): string[] {
+const NONE: readonly string[] = Object.freeze([])
+
+function distinct (header: string | undefined, name: string): readonly string[] {
+  if (header === undefined) return NONE
   return [...new Set(readCookies(header, name))].filter((value) => value !== '')
 }
