@@ -20,6 +20,8 @@ export class Listener {
   readonly #client: pg.Client
   readonly #socket = new Socket()
   #isOver = false
+  /** Settles when what was sent last has been answered: the driver is given one statement at a time. */
+  #sent: Promise<unknown> = Promise.resolve()
 
   constructor (config: pg.ClientConfig, { onNotification, onLost }: ListenerEvents) {
     this.#socket.unref()
@@ -49,7 +51,9 @@ export class Listener {
 
   /** Never prepared: each is sent seldom. */
   async send ({ text, values }: Statement): Promise<Row[]> {
-    return (await this.#client.query<Row>({ text, values: [...values], types: AS_TEXT })).rows
+    const answer = this.#sent.then(async () => (await this.#client.query<Row>({ text, values: [...values], types: AS_TEXT })).rows)
+    this.#sent = answer.catch(() => { /* told to whoever waits for it */ })
+    return await answer
   }
 
   /** Takes leave of the server, and waits for nothing. */
