@@ -18,6 +18,8 @@ import { startEmbeddedPostgres } from '../dist/service/embedded-postgres.js'
 
 /** By name, with Debian's package of each. */
 const PROGRAMS = { pgbouncer: 'pgbouncer', nginx: 'nginx', chromium: 'chromium', pg_dump: 'postgresql-client' }
+/** Where programs are looked for, by the tests too: servers stand where an ordinary user does not look. */
+const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
 const APT = ['-y', '-qq', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=30']
 /** Debian asks this program whether a package may start its server. Ours must not: the tests start their own. */
 const POLICY = '/usr/sbin/policy-rc.d'
@@ -54,7 +56,7 @@ async function main () {
   const cluster = await startCluster()
   try {
     const tap = join(dirname(fileURLToPath(import.meta.url)), '../node_modules/.bin/tap')
-    const env = { ...process.env, TEST_DATABASE_URL: cluster.connectionString, SILVERBACK_TEST_WITHOUT: missing.join(','), TMPDIR: folder }
+    const env = { ...process.env, PATH: FOLDERS.join(delimiter), TEST_DATABASE_URL: cluster.connectionString, SILVERBACK_TEST_WITHOUT: missing.join(','), TMPDIR: folder }
     const code = interrupted ? 130 : await run(tap, process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit'], env })
     if (missing.length === 0) return code
     console.error(`\n*** NOT TESTED, for want of: ${missing.join(', ')}. Install ${missing.length > 1 ? 'them' : 'it'} and run the tests again. ***\n`)
@@ -84,9 +86,8 @@ async function provide (programs) {
 }
 
 async function findMissing (programs) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'] // where an ordinary user does not look for servers
   const found = await Promise.all(programs.map((program) =>
-    Promise.any(folders.map((path) => access(join(path, program), constants.X_OK))).then(() => true, () => false)))
+    Promise.any(FOLDERS.map((path) => access(join(path, program), constants.X_OK))).then(() => true, () => false)))
   return programs.filter((_, index) => !found[index])
 }
 
