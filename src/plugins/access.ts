@@ -112,7 +112,7 @@ export function rejectOtherSites (request: RequestLike, { options: { trustedOrig
 }
 
 /** What a guard has found in a request; `null`: none has looked, or there was nothing. */
-export function foundAccess (request: object): Access | null {
+function foundAccess (request: object): Access | null {
   const { [ACCESS]: found = null }: Seen = request
   return found
 }

@@ -11,6 +11,7 @@ import { serializePlainly } from '../plugins/operation.js'
 import { handleError, sendAnswer, toAnswer } from '../plugins/problems.js'
 import { sessions } from '../plugins/sessions.js'
 import { tokens } from '../plugins/tokens.js'
+import { CLEANUP_INTERVAL } from '../session/options.js'
 import type { Store } from '../session/store.js'
 import type { Database } from '../stores/postgres/query.js'
 import type { TokenStore } from '../tokens/store.js'
@@ -74,8 +75,6 @@ const BODY_BYTES = 512 * 1024
 const REQUEST_MS = 30_000
 const CHECK_MS = 5_000
 const RETRY_SECONDS = '3'
-/** As the library does where nothing else is configured. */
-const CLEANUP_SECONDS = 900
 
 /**
  * The service as a Fastify instance that does not listen: everything is registered, in the order in which it acts.
@@ -135,7 +134,7 @@ function observe (app: FastifyInstance, { config, database, pools = {}, readines
 }
 
 /** Works in the background as often as the cleanup of sessions does; 0: never. */
-function startCleanup (app: FastifyInstance, everySeconds = CLEANUP_SECONDS, what: string, work: (signal: AbortSignal) => Promise<void>): void {
+function startCleanup (app: FastifyInstance, everySeconds = CLEANUP_INTERVAL, what: string, work: (signal: AbortSignal) => Promise<void>): void {
   if (everySeconds === 0) return
   const timer = startTimer({ everySeconds, work, onError: (err) => { app.log.warn({ err }, `${what} could not be cleaned up; the next run tries again`) } })
   app.addHook('onClose', async () => { await timer.stop() })

@@ -75,6 +75,8 @@ export interface ResolvedManagerOptions {
 }
 
 const DAY = 24 * 60 * 60
+/** Seconds between cleanups where nothing is configured. */
+export const CLEANUP_INTERVAL = 900
 /** RFC 6265bis section 5.5: browsers keep no cookie longer. */
 export const LONGEST_MAX_AGE = 400 * DAY
 /** The names of the options of `createManager`. */
@@ -180,7 +182,7 @@ function resolveCookieName (given: unknown, { secure, path, domain }: ResolvedCo
 }
 
 function resolveCleanupInterval (given: unknown): number {
-  return given === 0 ? 0 : seconds('cleanupInterval', given ?? 900, { min: 1, max: DAY, alternative: ', or 0 for none' })
+  return given === 0 ? 0 : seconds('cleanupInterval', given ?? CLEANUP_INTERVAL, { min: 1, max: DAY, alternative: ', or 0 for none' })
 }
 
 function resolveTrustedOrigins (csrf: unknown): ReadonlySet<string> | null {

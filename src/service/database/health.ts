@@ -12,8 +12,8 @@ export interface Health {
 }
 
 /** Clocks further apart than this are told; further than `SKEW_REFUSED_MS`, sessions would begin or end at odd times. */
-export const SKEW_TOLD_MS = 30_000
-export const SKEW_REFUSED_MS = 60_000
+const SKEW_TOLD_MS = 30_000
+const SKEW_REFUSED_MS = 60_000
 
 /** What one look at the database has found. */
 export interface Facts {

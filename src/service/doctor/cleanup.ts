@@ -1,14 +1,14 @@
 import type { ClientBase } from 'pg'
+import { CLEANUP_INTERVAL } from '../../session/options.js'
 import { readCleanupLag } from '../database/figures.js'
 import { ok, warning } from './finding.js'
 import type { Finding } from './finding.js'
 
 /** Where the service does not clean up by itself, somebody else should once a day. */
 const BY_HAND_SECONDS = 86_400
-const DEFAULT_SECONDS = 900
 
 /** Whether rows that have expired are older than twice the time between two cleanups. */
-export async function checkCleanup (client: Pick<ClientBase, 'query'>, cleanupInterval: number = DEFAULT_SECONDS): Promise<Finding> {
+export async function checkCleanup (client: Pick<ClientBase, 'query'>, cleanupInterval: number = CLEANUP_INTERVAL): Promise<Finding> {
   const { rows, oldestSeconds } = await readCleanupLag(client)
   const allowed = 2 * (cleanupInterval === 0 ? BY_HAND_SECONDS : cleanupInterval)
   if (oldestSeconds === null || oldestSeconds <= allowed) return ok('cleanup', 'what has expired is removed in time')
