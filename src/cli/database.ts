@@ -1,6 +1,6 @@
 import { readDatabaseConfig } from '../service/config/database.js'
 import { reachDatabase } from '../service/database/reach.js'
-import type { ReachedDatabase } from '../service/database/reach.js'
+import type { ReachedDatabase, ReachOptions } from '../service/database/reach.js'
 import { EventLog } from '../service/events/event-log.js'
 import type { EventLogOptions } from '../service/events/event-log.js'
 import { Statistics } from '../service/stats/statistics.js'
@@ -31,7 +31,7 @@ export const COMMAND_LINE = 'command line'
 const CONNECTIONS = 3
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-interface WorkOptions {
+interface WorkOptions extends ReachOptions {
   /** The work looks at its signal, and ends in order. Default `false`: Ctrl-C leaves it as it is. */
   readonly endsItself?: boolean
 }
@@ -41,7 +41,7 @@ interface WorkOptions {
  *
  * @throws ConfigError, EmbeddedPostgresError, InterruptedError; what `work` throws
  */
-export async function withReached<T> (env: NodeJS.ProcessEnv, work: (reached: ReachedDatabase, signal: AbortSignal) => Promise<T>, { endsItself = false }: WorkOptions = {}): Promise<T> {
+export async function withReached<T> (env: NodeJS.ProcessEnv, work: (reached: ReachedDatabase, signal: AbortSignal) => Promise<T>, { endsItself = false, ...reach }: WorkOptions = {}): Promise<T> {
   const stop = new AbortController()
   const interrupted = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener('abort', () => { if (!endsItself) reject(new InterruptedError()) })
@@ -51,7 +51,7 @@ export async function withReached<T> (env: NodeJS.ProcessEnv, work: (reached: Re
   for (const signal of SIGNALS) process.once(signal, onSignal) // before anything is started that would have to be stopped
   let reached: ReachedDatabase | null = null
   try {
-    reached = await reachDatabase(readDatabaseConfig({ ...env }))
+    reached = await reachDatabase(readDatabaseConfig({ ...env }), reach)
     if (stop.signal.aborted) throw new InterruptedError()
     return await Promise.race([work(reached, stop.signal), interrupted])
   } finally {

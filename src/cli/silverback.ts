@@ -51,7 +51,7 @@ function buildProgram (terminal: Terminal): Command {
     .showHelpAfterError('(see --help)')
   for (const add of ADD) add(program, terminal)
   return explainCommand(program, {
-    notes: ['Settings are variables of the environment, and of the file .env: see .env.example. The database is that of DATABASE_URL, else the embedded one of DATA_DIR, also while the service runs on it.'],
+    notes: ['Settings are variables of the environment, and of the file .env: see .env.example. The database is that of DATABASE_URL, else the embedded one of DATA_DIR, also while the service runs on it. Only serve and migrate up make one.'],
     wrong: 'something is wrong, or was not found',
     examples: [
       ['silverback serve', 'run the service'],

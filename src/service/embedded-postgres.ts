@@ -7,7 +7,7 @@ import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { refuseForeignFolder } from './embedded-postgres/account.js'
 import type { BinariesChoice } from './embedded-postgres/binaries.js'
-import { layoutOf, readPassword, type Layout } from './embedded-postgres/cluster.js'
+import { clusterVersion, layoutOf, readPassword, type Layout } from './embedded-postgres/cluster.js'
 import { connectionStringOf, ensureDatabase } from './embedded-postgres/connection.js'
 import type { Listen } from './embedded-postgres/endpoint.js'
 import { EmbeddedPostgresError, codeOf } from './embedded-postgres/errors.js'
@@ -101,9 +101,12 @@ export interface BorrowedPostgres {
 /**
  * Uses the server of a service that runs on the data folder, and leaves it running; where none runs, starts one.
  *
- * @throws EmbeddedPostgresError as `startEmbeddedPostgres`; `ERR_DATA_DIR_IN_USE` when who holds the folder has no server
+ * @param options `makes: false`: where there is no database yet, none is made, nor the folder. Default `true`
+ * @throws EmbeddedPostgresError as `startEmbeddedPostgres`; `ERR_DATA_DIR_IN_USE` when who holds the folder has no server;
+ * `ERR_DATA_DIR_EMPTY` where none is made
  */
-export async function borrowEmbeddedPostgres (options: EmbeddedPostgresOptions): Promise<BorrowedPostgres> {
+export async function borrowEmbeddedPostgres ({ makes = true, ...options }: EmbeddedPostgresOptions & { readonly makes?: boolean }): Promise<BorrowedPostgres> {
+  if (!makes) await refuseEmptyFolder(resolve(options.dataDir))
   try {
     const own = await startEmbeddedPostgres(options)
     return { connectionString: own.connectionString, giveBack: own.stop }
@@ -115,6 +118,11 @@ export async function borrowEmbeddedPostgres (options: EmbeddedPostgresOptions):
     const access = { endpoint: server.endpoint, password: await readPassword(layout) }
     return { connectionString: connectionStringOf(access, options.database ?? DATABASE), giveBack: async () => {} }
   }
+}
+
+async function refuseEmptyFolder (folder: string): Promise<void> {
+  const isThere = await clusterVersion(layoutOf(folder)).then((version) => version !== null, () => true) // what cannot be read is told on the way
+  if (!isThere) throw new EmbeddedPostgresError('ERR_DATA_DIR_EMPTY', `there is no database yet in ${folder}`)
 }
 
 /** Makes the folder, closed to others, unless it is there. Resolves to its real path, by which a running server is known. */

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
+import { EXAMPLE_ID } from '../../src/cli/terminal.js'
 import { freshDatabase } from '../helpers/database.js'
 import { silverback } from './command.js'
 
@@ -41,6 +44,21 @@ void t.test('without a database it works on the embedded one', async (t) => {
   const env = { DATA_DIR: t.testdir() }
   t.strictSame(await migrate(t, env, 'up'), { code: 0, out: lines('ran'), err: '' })
   t.match(await migrate(t, env, 'status'), { code: 0 })
+})
+
+void t.test('where there is no database yet, status says that all is pending, and nothing but up makes one', async (t) => {
+  const DATA_DIR = join(t.testdir(), 'data')
+  const status = await migrate(t, { DATA_DIR }, 'status')
+  t.strictSame([status.code, status.out], [3, lines('pending')])
+  t.match(status.err, /^silverback: there is no database yet in .*data: .*\n$/)
+  const { code, out } = await migrate(t, { DATA_DIR }, 'status', '--json')
+  t.equal(code, 3)
+  t.match(JSON.parse(out), { pending: NAMES, newer: [] })
+  t.match(await migrate(t, { DATA_DIR }, 'down'), { code: 1, out: '', err: /there is no database yet/ })
+  for (const args of [['stats'], ['sessions', 'list'], ['sessions', 'show', EXAMPLE_ID], ['users', 'promote', 'ada@example.com'], ['cleanup']]) {
+    t.match(await silverback(t, { DATA_DIR }, ...args), { code: 1, out: '', err: /^silverback: there is no database yet in .*silverback migrate.*DATABASE_URL\n$/ }, args.join(' '))
+  }
+  t.notOk(existsSync(DATA_DIR))
 })
 
 void t.test('what goes wrong is one line, without secrets', async (t) => {

@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg'
 import { runMigrations } from '../../stores/postgres/migrate.js'
-import { migrationStatus, SESSION_MIGRATIONS } from '../../stores/postgres/migration-status.js'
+import { knownMigrations, migrationStatus, neededColumns, SESSION_MIGRATIONS } from '../../stores/postgres/migration-status.js'
 import type { MigrationSet, MigrationStatus } from '../../stores/postgres/migration-status.js'
 import { SERVICE_MIGRATIONS, TABLES } from './tables.js'
 
@@ -27,6 +27,17 @@ export async function migrateDown (connectionString: string): Promise<string[]> 
 export async function readStatus (database: Pick<ClientBase, 'query'> | Pick<Pool, 'query'>): Promise<MigrationStatus> {
   const found: MigrationStatus[] = []
   for (const set of SETS) found.push(await migrationStatus(database, TABLES, set))
+  return joined(found)
+}
+
+/** How a database stands that is still to be made: nothing has run, and nothing is there. */
+export async function statusOfNone (): Promise<MigrationStatus> {
+  const found: MigrationStatus[] = []
+  for (const set of SETS) found.push({ pending: await knownMigrations(set), newer: [], missing: neededColumns(TABLES, set).map(({ table, column }) => `${table}.${column}`) })
+  return joined(found)
+}
+
+function joined (found: readonly MigrationStatus[]): MigrationStatus {
   return {
     pending: found.flatMap(({ pending }) => pending),
     newer: found.flatMap(({ newer }) => newer),

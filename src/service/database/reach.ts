@@ -18,14 +18,22 @@ export interface ReachedDatabase {
 const REPORT_MS = 60_000
 const CONNECT_MS = 5_000
 
+/** What to do where there is no database yet. */
+export const MAKE_DATABASE = 'start the service with `silverback serve`, or run `silverback migrate`, and one is made; or set DATABASE_URL'
+
+export interface ReachOptions {
+  /** Whether an embedded one is made where there is none yet. Default `false`: who only looks changes nothing. */
+  readonly makes?: boolean
+}
+
 /**
  * The database that is configured; else the embedded one, be it that of a service that runs on it, be it started for this.
  *
- * @throws EmbeddedPostgresError, and what the file system says of the data folder. A database that is configured is not asked
+ * @throws EmbeddedPostgresError (`ERR_DATA_DIR_EMPTY` where there is none yet), and what the file system says of the data folder. A database that is configured is not asked
  */
-export async function reachDatabase ({ url, directUrl, migrationUrl, pooler, dataDir }: DatabaseConfig & { readonly dataDir: string }): Promise<ReachedDatabase> {
+export async function reachDatabase ({ url, directUrl, migrationUrl, pooler, dataDir }: DatabaseConfig & { readonly dataDir: string }, { makes = false }: ReachOptions = {}): Promise<ReachedDatabase> {
   if (url === undefined) {
-    const { connectionString, giveBack } = await borrowEmbeddedPostgres({ dataDir })
+    const { connectionString, giveBack } = await borrowEmbeddedPostgres({ dataDir, makes })
     return { connectionString, directConnectionString: connectionString, migrationConnectionString: connectionString, pooler, close: giveBack }
   }
   const connectionString = url.reveal()

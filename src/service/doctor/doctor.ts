@@ -2,7 +2,7 @@ import type { Config } from '../config.js'
 import { readDatabaseConfig } from '../config/database.js'
 import { ConfigError } from '../config/error.js'
 import { EmbeddedPostgresError } from '../embedded-postgres.js'
-import { reachDatabase, withClient } from '../database/reach.js'
+import { MAKE_DATABASE, reachDatabase, withClient } from '../database/reach.js'
 import type { ReachedDatabase } from '../database/reach.js'
 import { checkAddress } from './address.js'
 import { checkCleanup } from './cleanup.js'
@@ -41,7 +41,7 @@ async function checkStorage (env: NodeJS.ProcessEnv, config: Config | null): Pro
     reached = await reachDatabase(database)
   } catch (error) {
     if (error instanceof ConfigError) return [] // told with the configuration
-    if (error instanceof EmbeddedPostgresError) return [fault('database', error.message, 'see the message; the embedded PostgreSQL is for development')]
+    if (error instanceof EmbeddedPostgresError) return [fault('database', error.message, error.code === 'ERR_DATA_DIR_EMPTY' ? MAKE_DATABASE : 'see the message; the embedded PostgreSQL is for development')]
     throw error
   }
   try {

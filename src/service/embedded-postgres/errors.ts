@@ -12,6 +12,8 @@ export type EmbeddedPostgresErrorCode =
   | 'ERR_DATA_DIR_VERSION'
   /** The data folder cannot be used: its password is gone or wrong, or it belongs to another user. */
   | 'ERR_DATA_DIR_BROKEN'
+  /** The data folder holds no database yet, and none was to be made. */
+  | 'ERR_DATA_DIR_EMPTY'
   /** No usable PostgreSQL server program was found. */
   | 'ERR_POSTGRES_MISSING'
   /** Started by root, and no user was found under which PostgreSQL can run. */

@@ -11,7 +11,7 @@ export interface MigrationSet {
   readonly columns: Readonly<Record<string, readonly string[]>>
 }
 
-export const SESSION_MIGRATIONS: MigrationSet = {
+export const SESSION_MIGRATIONS = {
   folder: new URL('../../../migrations/', import.meta.url),
   bookkeeping: 'silverback_migrations',
   columns: {
@@ -25,7 +25,7 @@ export const SESSION_MIGRATIONS: MigrationSet = {
     ],
     revocations: ['session_id', 'kind', 'reason', 'at', 'until']
   }
-}
+} as const satisfies MigrationSet
 
 /** How the database stands to this code. Three empty lists: they fit. */
 export interface MigrationStatus {
@@ -61,7 +61,8 @@ export function lockId (names: Tables, set: MigrationSet): string {
   return createHash('sha256').update(`${names.lockKey}${set.bookkeeping}`).digest().readBigInt64BE().toString()
 }
 
-async function knownMigrations ({ folder }: MigrationSet): Promise<string[]> {
+/** The names of a set, in the order in which they run. */
+export async function knownMigrations ({ folder }: MigrationSet): Promise<string[]> {
   return (await readdir(folder)).filter((file) => file.endsWith('.sql')).map((file) => file.slice(0, -'.sql'.length)).sort()
 }
 
@@ -77,8 +78,13 @@ async function ranMigrations (database: Queryable, names: Tables, set: Migration
   return rows.map(({ name }) => name)
 }
 
+/** The columns of a set, each with its table. */
+export function neededColumns (names: Tables, set: MigrationSet): { readonly table: string, readonly column: string }[] {
+  return Object.entries(set.columns).flatMap(([table, columns]) => columns.map((column) => ({ table: names.renamed(table), column })))
+}
+
 async function missingColumns (database: Queryable, names: Tables, set: MigrationSet): Promise<string[]> {
-  const needed = Object.entries(set.columns).flatMap(([table, columns]) => columns.map((column) => ({ table: names.renamed(table), column })))
+  const needed = neededColumns(names, set)
   const { rows } = await database.query<{ table: string, column: string }>(`
     SELECT c.relname::text AS table, a.attname::text AS column
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
