@@ -1,8 +1,11 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { migrateUp } from '../../src/service/database/migrations.js'
 import { diagnose } from '../../src/service/doctor/doctor.js'
+import { CHECKS } from '../../src/service/doctor/finding.js'
 import type { CheckName, Finding } from '../../src/service/doctor/finding.js'
 import { freshDatabase } from '../helpers/database.js'
 import type { FreshDatabase } from '../helpers/database.js'
@@ -108,6 +111,17 @@ void t.test('a database that does not answer, refuses the login, or is not there
   ] as const) {
     await finds(t, { ...env, DATABASE_URL: url }, { check: 'database', outcome: 'fault', message, remedy })
   }
+})
+
+void t.test('a database that nobody has made yet, and the doctor makes none', async (t) => {
+  const DATA_DIR = join(t.testdir(), 'data')
+  await finds(t, { ...SOUND, DATA_DIR }, { check: 'database', outcome: 'fault', message: /there is no database yet in .*data$/, remedy: /silverback serve.*silverback migrate.*DATABASE_URL/ })
+  t.notOk(existsSync(DATA_DIR))
+})
+
+void t.test('the help names every check, with what it looks at', async (t) => {
+  const { out } = await silverback(t, {}, 'doctor', '--help')
+  for (const [name, what] of Object.entries(CHECKS)) t.match(out, new RegExp(`^ {2}${name} +${what.replace(/[().]/g, '\\$&')}$`, 'm'), name)
 })
 
 void t.test('migrations that are pending, and one that is newer', async (t) => {

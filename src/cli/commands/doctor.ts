@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Command } from 'commander'
 import { diagnose } from '../../service/doctor/doctor.js'
+import { CHECKS } from '../../service/doctor/finding.js'
 import type { Finding } from '../../service/doctor/finding.js'
 import { explainCommand } from '../help.js'
 import { EXIT, print, printable, printJson } from '../terminal.js'
@@ -19,8 +20,8 @@ export function addDoctor (program: Command, { env, out, leave }: Terminal): voi
       if (isFaulty) leave(EXIT.wrong)
     })
   explainCommand(command, {
+    list: { title: 'Checks', lines: Object.entries(CHECKS) },
     notes: [
-      'Looks at: configuration, keys, cookies, address (with --url), tls, database, migrations, rights, clock, durability, indexes, triggers, cleanup, hot (updates that touch no index), feed (news of revoked tokens).',
       'Run it with the environment of the service. It changes nothing; with --url it begins a session of a visitor and ends it.'
     ],
     json: '{ "sound": boolean, "findings": [{ "check": name, "outcome": "ok" | "warning" | "fault",\n  "message": line, "remedy": line | null }] }',

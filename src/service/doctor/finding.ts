@@ -1,8 +1,22 @@
-/** What the doctor looks at. */
-export const CHECKS = [
-  'configuration', 'keys', 'cookies', 'address', 'tls', 'database', 'migrations', 'rights', 'clock', 'durability', 'indexes', 'triggers', 'cleanup', 'hot', 'feed'
-] as const
-export type CheckName = typeof CHECKS[number]
+/** What the doctor looks at, in the order in which it tells. */
+export const CHECKS = {
+  configuration: 'whether the service would start with the environment, and what it warns of',
+  keys: 'whether they are given, strong, and serve one purpose each',
+  cookies: 'the session cookie against the way by which requests come',
+  address: 'with --url: what the service sends to a browser there',
+  tls: 'whether others can read on the way to the database',
+  database: 'whether there is one that answers',
+  migrations: 'whether its tables fit this version',
+  rights: 'whether the role may do what the service does',
+  clock: 'whether that of the database and that of this machine agree',
+  durability: 'whether a crash can lose what was acknowledged',
+  indexes: 'whether every look-up has one',
+  triggers: 'whether all are there, and enabled',
+  cleanup: 'whether what has expired is removed in time',
+  hot: 'whether updates touch no index',
+  feed: 'whether news of revoked tokens arrives'
+} as const
+export type CheckName = keyof typeof CHECKS
 
 /** What a check has found, for people, without secrets. A check that finds several things wrong has one of each. */
 export interface Finding {
