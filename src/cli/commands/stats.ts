@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { countSessions, readCleanupLag, readTables } from '../../service/database/figures.js'
 import type { CleanupLag, LiveSessions, TableFigures } from '../../service/database/figures.js'
 import { withClient } from '../../service/database/reach.js'
+import { TABLE_NAMES } from '../../service/database/tables.js'
 import { COUNTERS } from '../../service/stats/series.js'
 import type { CounterName } from '../../service/stats/series.js'
 import { withDatabase } from '../database.js'
@@ -29,7 +30,6 @@ const DAY: readonly (readonly [label: string, names: readonly (readonly [name: C
   ['refreshes', [['refresh_rotate', 'rotated'], ['refresh_early', 'early'], ['refresh_replay', 'replayed'], ['refresh_straggler', 'stragglers'], ['refresh_refused', 'refused']]],
   ['sessions', [['ended', 'ended'], ['blocked', 'blocked'], ['alarms', 'alarms of reuse']]]
 ]
-const TABLES = ['sessions', 'refresh_tokens', 'revocations', 'users', 'throttle', 'session_events', 'stats']
 
 export function addStats (program: Command, terminal: Terminal): void {
   const { out } = terminal
@@ -56,7 +56,7 @@ async function readFigures ({ reached, statistics }: OpenDatabase): Promise<Figu
     at,
     sessions: await countSessions(client),
     cleanup: await readCleanupLag(client),
-    tables: await readTables(client, TABLES),
+    tables: await readTables(client, TABLE_NAMES),
     last24Hours: Object.fromEntries(sums) as Record<CounterName, number> // the names are those of the counters
   }))
 }

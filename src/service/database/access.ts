@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
-import type { Tables } from '../../stores/postgres/names.js'
+import { TABLE_NAMES, TABLES } from './tables.js'
+import type { TableName } from './tables.js'
 
 /** What the service may do with its tables, and what the database makes of them. */
 export interface Access {
@@ -37,7 +38,7 @@ interface Needed {
 }
 
 /** What the statements need. */
-const NEEDED: Readonly<Record<string, Needed>> = {
+const NEEDED: Readonly<Record<TableName, Needed>> = {
   sessions: {
     rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     indexed: ['id', 'user_id', 'expiry_bucket'],
@@ -59,11 +60,11 @@ const NEEDED: Readonly<Record<string, Needed>> = {
 }
 
 interface Found extends Omit<Access, 'absent' | 'denied' | 'unindexed' | 'untriggered' | 'unwitnessed'> {
-  readonly tables: readonly { readonly name: string, readonly there: boolean, readonly rights: readonly string[], readonly indexed: readonly string[], readonly triggers: readonly string[] }[]
+  readonly tables: readonly { readonly name: TableName, readonly there: boolean, readonly rights: readonly string[], readonly indexed: readonly string[], readonly triggers: readonly string[] }[]
 }
 
 /** Asks the catalogs, which every role may read. The driver's errors stay as they are. */
-export async function readAccess (pool: Pool, names: Tables): Promise<Access> {
+export async function readAccess (pool: Pool): Promise<Access> {
   const { rows: [found] } = await pool.query<Found>(`
     SELECT
       (SELECT json_agg(json_build_object('name', wanted.name, 'there', c.oid IS NOT NULL,
@@ -77,19 +78,19 @@ export async function readAccess (pool: Pool, names: Tables): Promise<Access> {
       pg_is_in_recovery() AS "isStandby",
       current_setting('transaction_read_only') = 'on' AS "isReadOnly",
       current_setting('synchronous_commit') = 'off' AS forgets
-    FROM (SELECT) AS one LEFT JOIN pg_namespace AS n ON n.nspname = $1`, [names.schema, Object.keys(NEEDED).map((name) => names.renamed(name))])
+    FROM (SELECT) AS one LEFT JOIN pg_namespace AS n ON n.nspname = $1`, [TABLES.schema, TABLE_NAMES])
   if (found === undefined) throw new Error('the catalogs gave no answer')
   const { tables, ...access } = found
-  const missing = (needed: (of: Needed | undefined) => readonly string[] | undefined): Missing[] => tables.filter((table) => table.there)
+  const missing = (needed: (of: Needed) => readonly string[] | undefined): Missing[] => tables.filter((table) => table.there)
     .map(({ name, triggers }) => ({ table: name, triggers: (needed(NEEDED[name]) ?? []).filter((trigger) => !triggers.includes(trigger)) })).filter(({ triggers }) => triggers.length > 0)
   const [there, absent] = [tables.filter((table) => table.there), tables.filter((table) => !table.there)]
   return {
     ...access,
     absent: absent.map(({ name }) => name),
-    denied: there.map(({ name, rights }) => ({ table: name, rights: (NEEDED[name]?.rights ?? []).filter((right) => !rights.includes(right)) }))
+    denied: there.map(({ name, rights }) => ({ table: name, rights: NEEDED[name].rights.filter((right) => !rights.includes(right)) }))
       .filter(({ rights }) => rights.length > 0),
-    unindexed: there.flatMap(({ name, indexed }) => (NEEDED[name]?.indexed ?? []).filter((column) => !indexed.includes(column)).map((column) => `${name} (${column})`)),
-    untriggered: missing((of) => of?.guards),
-    unwitnessed: missing((of) => of?.witnesses)
+    unindexed: there.flatMap(({ name, indexed }) => NEEDED[name].indexed.filter((column) => !indexed.includes(column)).map((column) => `${name} (${column})`)),
+    untriggered: missing(({ guards }) => guards),
+    unwitnessed: missing(({ witnesses }) => witnesses)
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import { TABLES } from './tables.js'
+import type { TableName } from './tables.js'
 
 type Queryable = Pick<ClientBase, 'query'>
 
@@ -34,7 +35,7 @@ export interface TableFigures {
 }
 
 /** The tables of the library and the service that are there, by name. */
-export async function readTables (database: Queryable, names: readonly string[]): Promise<TableFigures[]> {
+export async function readTables (database: Queryable, names: readonly TableName[]): Promise<TableFigures[]> {
   const { rows } = await database.query<{ name: string, rows: string, bytes: string, updates: string, hot: string }>(`
     SELECT c.relname::text AS name, GREATEST(s.n_live_tup, 0)::text AS rows, pg_total_relation_size(c.oid)::text AS bytes,
       s.n_tup_upd::text AS updates, s.n_tup_hot_upd::text AS hot

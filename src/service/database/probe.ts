@@ -4,7 +4,6 @@ import type { OwnPool } from '../../stores/postgres/pool.js'
 import { readAccess } from './access.js'
 import type { Facts } from './health.js'
 import { readStatus } from './migrations.js'
-import { TABLES } from './tables.js'
 
 const DEADLINE_MS = 2_500
 
@@ -72,7 +71,7 @@ export class Probe {
 
 async function ask ({ pool }: OwnPool): Promise<Facts> {
   const migrations = await readStatus(pool)
-  const access = await readAccess(pool, TABLES)
+  const access = await readAccess(pool)
   const before = Date.now()
   const { rows: [clock] } = await pool.query<{ now: string }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS now')
   return { migrations, access, skewMs: Number(clock?.now) - (before + Date.now()) / 2 }

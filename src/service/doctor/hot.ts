@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import { readTables } from '../database/figures.js'
+import type { TableName } from '../database/tables.js'
 import { ok, warning } from './finding.js'
 import type { Finding } from './finding.js'
 
@@ -7,7 +8,7 @@ import type { Finding } from './finding.js'
 const ENOUGH = 1_000
 const LEAST_SHARE = 0.95
 /** The tables whose rows change with every use. */
-const CHANGING = ['sessions', 'refresh_tokens']
+const CHANGING: readonly TableName[] = ['sessions', 'refresh_tokens']
 
 /** Whether updates stay on their page and touch no index (heap-only tuples): else every use of a session writes all indexes. */
 export async function checkHot (client: Pick<ClientBase, 'query'>): Promise<Finding[]> {
