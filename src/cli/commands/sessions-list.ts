@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { RequestError } from '../../plugins/problems.js'
 import { searchSessions } from '../../service/admin/session-list.js'
 import type { AdminEntry, Search } from '../../service/admin/session-list.js'
+import type { User } from '../../service/users/user-store.js'
 import { withDatabase } from '../database.js'
 import type { OpenDatabase } from '../database.js'
 import { explainCommand } from '../help.js'
@@ -20,6 +21,7 @@ interface ListOptions {
   readonly json?: boolean
 }
 
+const NOBODY = 'there is no such user, and no session of one'
 const DEFAULT_LIMIT = 50
 export const HEADS = ['SESSION', 'USER', 'DEVICE', 'ADDRESS', 'LAST SEEN', 'EXPIRES', 'BLOCKED']
 const WIDTHS = [36, 28, 22, 15, 17, 17, 0]
@@ -30,7 +32,7 @@ const SHAPE = `{ "sessions": [{ "id", "user": { "id", "email": text | null, "isA
 export function addList (sessions: Command, terminal: Terminal): void {
   const command = sessions.command('list')
     .description('list sessions that have not expired, by id')
-    .option('--user <user>', 'those of a user: e-mail address or id')
+    .option('--user <user>', 'those of a user: e-mail address or id, also the id of a user elsewhere who has sessions')
     .option('--q <text>', 'those that fit: a session id, an address of a client, or a part of an e-mail address')
     .option('--limit <n>', 'at most so many', toLimit, DEFAULT_LIMIT)
     .option('--all', 'without a limit')
@@ -40,7 +42,7 @@ export function addList (sessions: Command, terminal: Terminal): void {
     })
   explainCommand(command, {
     json: SHAPE,
-    wrong: 'there is no such user',
+    wrong: NOBODY,
     examples: [
       ['silverback sessions list', `the first ${DEFAULT_LIMIT}`],
       ['silverback sessions list --user ada@example.com', 'on which devices somebody is signed in'],
@@ -51,7 +53,8 @@ export function addList (sessions: Command, terminal: Terminal): void {
 
 async function list ({ users, database }: OpenDatabase, { out }: Terminal, { user, q, limit, all = false, json = false }: ListOptions): Promise<void> {
   if (user !== undefined && q !== undefined) throw new CommandError(EXIT.usage, '--user and --q do not go together')
-  const search = { ...(user !== undefined && { user: await userIdOf(users, user) }), ...(q !== undefined && { q }) }
+  const known = user === undefined ? null : await lookUpUser(users, user)
+  const search = { ...(user !== undefined && { user: known?.id ?? user }), ...(q !== undefined && { q }) }
   const most = all ? Infinity : limit
   let count = 0
   let more = false
@@ -64,14 +67,18 @@ async function list ({ users, database }: OpenDatabase, { out }: Terminal, { use
     else out.write(`${count === 0 ? '' : ',\n'}${JSON.stringify(shapeOf(entry))}`)
     count++
   }
+  if (count === 0 && user !== undefined && known === null) throw new CommandError(EXIT.wrong, NOBODY)
   print(out, ...head)
   if (json) print(out, `${count === 0 ? '' : '\n'}], "more": ${more} }`)
   else print(out, more ? `${count} sessions, and more: see --all and --limit` : `${count} sessions`)
 }
 
-/** The id of a user of the service; another id is taken as it is, for sessions may be of users elsewhere. */
-async function userIdOf (users: OpenDatabase['users'], who: string): Promise<string> {
-  return who.includes('@') ? (await findUser(users, who)).id : who
+/** A user of the service; `null`: none, but sessions may be of users elsewhere, whose ids may look like anything. */
+async function lookUpUser (users: OpenDatabase['users'], who: string): Promise<User | null> {
+  return await findUser(users, who).catch((error: unknown) => {
+    if (error instanceof CommandError) return null
+    throw error
+  })
 }
 
 async function * entries (database: OpenDatabase['database'], search: Search): AsyncGenerator<AdminEntry> {
