@@ -45,7 +45,7 @@ export interface Manager {
    * @throws TypeError for an `except` that is no session id; nothing has ended then
    */
   endAll (userId: string, options?: { readonly except?: string }): Promise<number>
-  /** Freezes a session: it is kept, and refuses everything. Resolves to whether there is one. @throws TypeError for a reason that is no text of up to 512 characters */
+  /** Freezes a session: it is kept, and refuses everything. Resolves to whether there is one. @throws TypeError for a reason that is no text of up to 200 characters */
   block (sessionId: string, reason: string): Promise<boolean>
   unblock (sessionId: string): Promise<boolean>
   /** Replaces the claims on all sessions of a user; resolves to their number. Requests see them from then on. */

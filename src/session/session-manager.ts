@@ -3,6 +3,7 @@ import { SessionGoneError, StoreError } from '../core/errors.js'
 import { rejectSharedKeys } from '../core/keys.js'
 import { type RepeatingTimer, startTimer } from '../core/timer.js'
 import { isUuid } from '../core/uuid.js'
+import { BLOCK_REASON, isBlockReason } from './block-reason.js'
 import { checkStore } from './check-store.js'
 import { createCookieCodec, type VerifiedCookie } from './cookie.js'
 import { CookieReader } from './cookie-reader.js'
@@ -142,9 +143,7 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   async block (sessionId: string, reason: string): Promise<boolean> {
-    if (typeof reason !== 'string' || reason.length > 512 || /[\p{Cc}\p{Cs}]/u.test(reason)) {
-      throw new TypeError('block: the reason must be text of at most 512 characters without control characters')
-    }
+    if (!isBlockReason(reason)) throw new TypeError(`block: the reason must be ${BLOCK_REASON}`)
     if (!isUuid(sessionId)) return false
     const isBlocked = await this.store.block(sessionId, reason)
     if (isBlocked) {

@@ -34,7 +34,11 @@ void t.test('list finds sessions by user, by e-mail address, by text, and visito
   t.strictSame(await ids('--user', 'user-of-another-service'), [foreign])
   t.strictSame(await ids('--q', '198.51.100.4'), [visitor])
   t.strictSame(await ids('--q', 'ada'), [own])
-  t.strictSame(await ids('--user', randomUUID()), [])
+  t.strictSame(await ids('--user', userId.toUpperCase()), [own])
+  const alike = await addSession(pool, { userId: 'eve@elsewhere' })
+  t.strictSame(await ids('--user', 'eve@elsewhere'), [alike], 'ids of users elsewhere may look like anything')
+  const bob = await addUser(pool, 'bob@example.com')
+  t.strictSame([await ids('--user', 'bob@example.com'), await ids('--user', bob)], [[], []], 'who is there may have none')
 })
 
 void t.test('list --json has the shape that its help documents, and the table the same sessions', async (t) => {
@@ -109,6 +113,23 @@ void t.test('block, unblock and end act at once, are told to the nodes, and stan
   t.match(out, /^session +[0-9a-f-]{36}\n\n.* the user signed in.*, from 203\.0\.113\.7\n.*\n\nended by an administrator.*\n$/s)
 })
 
+void t.test('a block of what is blocked changes nothing and says so: one count, one event, the first reason', async (t) => {
+  const { pool, userId, sessions, show } = await open(t)
+  const id = await addSession(pool, { userId })
+  t.match(await sessions('block', id, '--reason', 'called in'), { code: 0, out: `${id} is blocked\n` })
+  t.strictSame(await sessions('block', id, '--reason', 'again'), { code: 0, out: `${id} is blocked already: its reason stands\n`, err: '' })
+  t.match(await show(id), { why: 'blocked: called in' })
+  t.strictSame((await pool.query("SELECT reason FROM session_events WHERE kind = 'blockedByAdmin'")).rows, [{ reason: 'command line: called in' }])
+  t.strictSame((await pool.query("SELECT sum(value)::integer AS count FROM stats WHERE name = 'blocked'")).rows, [{ count: 1 }])
+})
+
+void t.test('a reason has at most 200 characters', async (t) => {
+  const { pool, sessions } = await open(t)
+  const id = await addSession(pool)
+  t.match(await sessions('block', id, '--reason', 'x'.repeat(201)), { code: 2, out: '', err: /at most 200 characters without control characters/ })
+  t.match(await sessions('block', id, '--reason', '\u{1f600}'.repeat(200)), { code: 0 })
+})
+
 void t.test('a list of a database that does not answer begins nothing', async (t) => {
   for (const options of [[], ['--json']]) {
     t.match(await silverback(t, { DATABASE_URL: 'postgres://127.0.0.1:1/x' }, 'sessions', 'list', ...options), { code: 1, out: '', err: /^silverback: .+\n$/ })
@@ -122,7 +143,9 @@ void t.test('what is not there ends with 3, what is no id with 2', async (t) => 
     t.match(await sessions(name, 'nonsense'), { code: 2, out: '', err: /UUID/ }, name)
     t.match(await sessions(name), { code: 2, err: /missing required argument/ }, name)
   }
-  t.match(await sessions('list', '--user', 'nobody@example.com'), { code: 3, err: /no such user/ })
+  for (const who of ['nobody@example.com', 'notanemail', randomUUID()]) {
+    for (const options of [[], ['--json']]) t.match(await sessions('list', '--user', who, ...options), { code: 3, out: '', err: /^silverback: there is no such user, and no session of one\n$/ }, who)
+  }
   t.match(await sessions('list', '--user', 'a@example.com', '--q', 'x'), { code: 2, err: /do not go together/ })
   t.match(await sessions('list', '--limit', '0'), { code: 2, err: /whole number/ })
   const expired = await addSession(pool)

@@ -72,7 +72,7 @@ export async function openServiceOnPostgres (t: Test, options: ServiceOptions = 
   const openNode = async (more: ServiceOptions = {}): Promise<FastifyInstance> => await openService(t, {
     store: new PostgresStore({ connectionString }),
     tokenStore: new PostgresTokenStore({ connectionString }),
-    database: new Database({ pool: database.openPool({ max: 5 }), named: true }),
+    database: new Database({ pool: database.openPool({ max: 5, application_name: 'silverback' }), named: true }),
     env: {},
     ...options,
     ...more

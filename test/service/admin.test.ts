@@ -76,6 +76,34 @@ void t.test('a session is blocked, unblocked and ended', async (t) => {
   t.equal((await as(ann, 'GET', '/auth/me')).statusCode, 401)
 })
 
+void t.test('a block of what is blocked changes nothing and says so: one count, one event, the first reason, also of blocks at the same time', async (t) => {
+  const { app, as, root, ann, pool, connectionString } = await open(t)
+  const store = new PostgresStore({ connectionString })
+  t.teardown(async () => { await store.close() })
+  const visitor = await store.create(newSession())
+  const block = async (id: string, reason: string) => await as(root, 'POST', `/admin/sessions/${id}/block`, { reason })
+  t.strictSame([await block(ann.sessionId, 'first'), await block(ann.sessionId, 'second')].map(({ statusCode, headers }) => [statusCode, headers['x-blocked-already']]), [[204, undefined], [204, 'true']])
+  t.match((await as(root, 'GET', `/admin/sessions?user=${ann.id}`)).json(), { sessions: [{ blockedReason: 'first' }] })
+  const answers = await Promise.all(['a', 'b', 'c', 'd'].map(async (reason) => await block(visitor.id, reason)))
+  t.strictSame(answers.map(({ statusCode }) => statusCode), [204, 204, 204, 204])
+  t.equal(answers.filter(({ headers }) => headers['x-blocked-already'] === undefined).length, 1)
+  await app.close()
+  const { rows } = await pool.query<{ session_id: string, reason: string }>("SELECT session_id, reason FROM session_events WHERE kind = 'blockedByAdmin' ORDER BY id")
+  t.match(rows, [{ session_id: ann.sessionId, reason: 'first' }, { session_id: visitor.id, reason: /^[abcd]$/ }])
+  t.strictSame((await pool.query("SELECT sum(value)::integer AS count FROM stats WHERE name = 'blocked'")).rows, [{ count: 2 }])
+})
+
+void t.test('a reason has at most 200 characters, and stands whole in the list and in the story', async (t) => {
+  const { app, as, root, ann, pool } = await open(t)
+  const block = async (reason: string) => await as(root, 'POST', `/admin/sessions/${ann.sessionId}/block`, { reason })
+  t.match((await block('x'.repeat(201))).json(), { status: 400, code: 'ERR_VALIDATION', field: 'reason' })
+  const longest = '\u{1f600}'.repeat(200)
+  t.equal((await block(longest)).statusCode, 204)
+  t.match((await as(root, 'GET', `/admin/sessions?user=${ann.id}`)).json(), { sessions: [{ blockedReason: longest }] })
+  await app.close()
+  t.strictSame((await pool.query("SELECT DISTINCT reason FROM session_events WHERE kind LIKE 'blocked%'")).rows, [{ reason: longest }])
+})
+
 void t.test('a user is signed out everywhere, disabled and enabled', async (t) => {
   const { app, as, root, ann } = await open(t)
   const login = async (): Promise<LightMyRequestResponse> => await app.inject({ method: 'POST', url: '/auth/login', payload: { email: 'ann@example.com', password: PASSWORD } })

@@ -83,6 +83,17 @@ void t.test('what is nobody’s is not found, an act that is none is refused, an
   t.match((await see(root, `/admin/find?q=${ann.sessionId.toUpperCase()}`)).body, `<a href="/admin/sessions/${ann.sessionId}">Its story</a>`)
 })
 
+void t.test('the form of a block says when there was one, and refuses a reason of over 200 characters as the route does', async (t) => {
+  const { root, ann, see, send } = await open(t)
+  const url = `/admin/sessions/${ann.sessionId}`
+  t.match((await see(root, url)).body, /<input id="reason"[^>]* maxlength="200"/)
+  t.equal((await send(root, url, { act: 'block', reason: 'x'.repeat(201) })).statusCode, 400)
+  t.equal((await send(root, url, { act: 'block', reason: 'first' })).statusCode, 303)
+  t.match((await see(root, url)).body, /The session is blocked\..*Blocked: first/s)
+  t.equal((await send(root, url, { act: 'block', reason: 'second' })).statusCode, 303)
+  t.match((await see(root, url)).body, /The session was blocked already: its reason stands\..*Blocked: first/s)
+})
+
 void t.test('the routes for programs tell the story as the forms do', async (t) => {
   const { app, root, ann, see } = await open(t)
   const act = async (method: 'POST' | 'DELETE', url: string, payload?: object) => await app.inject({ method, url, headers: { cookie: root.cookie }, ...(payload !== undefined && { payload }) })

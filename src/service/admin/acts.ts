@@ -1,10 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import { invalid, RequestError } from '../../plugins/problems.js'
+import { BLOCK_REASON, isBlockReason } from '../../session/block-reason.js'
 import type { Manager } from '../../session/manager.js'
+import type { Database } from '../../stores/postgres/query.js'
 import type { Audit } from '../events/audit.js'
 import type { RecordedKind } from '../events/event.js'
 import { disableUser, logOutUser } from '../users/endings.js'
 import type { UserStore } from '../users/user-store.js'
+import { blockSession } from './block-session.js'
+import type { BlockOutcome } from './block-session.js'
 
 export interface ActParts {
   readonly sessions: Manager
@@ -28,12 +32,20 @@ export class AdminActs {
     this.#parts = parts
   }
 
-  /** @throws RequestError 409 `ERR_OWN_ACCOUNT` for the session that asks; 400 `ERR_VALIDATION` for a reason with control characters */
-  async blockSession (request: FastifyRequest, sessionId: string, reason: string | null): Promise<void> {
-    if (reason !== null && /[\p{Cc}\p{Cs}]/u.test(reason)) throw invalid('reason', 'must not hold control characters')
+  /**
+   * Of a session that is blocked already nothing changes, and nothing is told.
+   *
+   * @throws RequestError 409 `ERR_OWN_ACCOUNT` for the session that asks; 400 `ERR_VALIDATION` for a reason that is too long
+   * or has control characters
+   */
+  async blockSession (request: FastifyRequest, database: Database, { sessionId, reason }: { readonly sessionId: string, readonly reason: string | null }): Promise<BlockOutcome> {
+    if (reason !== null && !isBlockReason(reason)) throw invalid('reason', `must be ${BLOCK_REASON}`)
     if (sessionId === request.auth?.sessionId) throw ownAccount('your own session cannot be blocked: sign out instead')
-    found(await this.#parts.sessions.block(sessionId, reason ?? REASON))
+    const outcome = found(await blockSession(database, sessionId, reason ?? REASON))
+    if (outcome === 'already') return outcome
     this.#tell(request, 'blockedByAdmin', { sessionId, reason })
+    await this.#parts.sessions.block(sessionId, reason ?? REASON) // tells what holds the session on this node, and those who count
+    return outcome
   }
 
   async unblockSession (request: FastifyRequest, sessionId: string): Promise<void> {

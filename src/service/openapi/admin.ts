@@ -1,5 +1,6 @@
 /** How the routes of administrators stand in the document, and what requests are checked against. */
 import { EXAMPLE_SESSION, EXAMPLE_USER, SESSION, SESSION_ID } from '../../plugins/auth/schemas.js'
+import { MAX_BLOCK_REASON } from '../../session/block-reason.js'
 import { NO_MEMBERS } from '../../plugins/json-body.js'
 import { answers, answersNothing, COMMON, refuses } from '../../plugins/operation.js'
 import type { JsonSchema, Operation } from '../../plugins/operation.js'
@@ -70,7 +71,7 @@ export const searchSessions: Operation = {
 }
 
 /** What is done to one session or user: 204, and 404 where there is none. */
-function act (operationId: string, summary: string, done: string, { params, body = NO_MEMBERS, also = [], description }: { params: object, body?: object, also?: readonly Answer[], description?: string }): Operation {
+function act (operationId: string, summary: string, done: string, { params, body = NO_MEMBERS, also = [], description, headers }: { params: object, body?: object, also?: readonly Answer[], description?: string, headers?: Readonly<Record<string, JsonSchema>> }): Operation {
   return {
     operationId,
     tags: TAGS,
@@ -79,18 +80,19 @@ function act (operationId: string, summary: string, done: string, { params, body
     security: SIGNED_IN,
     params,
     body,
-    response: { 204: answersNothing(done), ...refuses([...GUARDED_ACT, ...also]) }
+    response: { 204: answersNothing(done, headers), ...refuses([...GUARDED_ACT, ...also]) }
   }
 }
 
 export const blockSession = act('blockSession', 'Block a session', 'It is kept, and refuses everything.', {
-  description: 'One’s own cannot be blocked.',
+  description: 'One’s own cannot be blocked. Of one that is blocked already nothing changes: the first reason stands.',
+  headers: { 'x-blocked-already': { type: 'string', enum: ['true'], description: 'Only where the session was blocked already.' } },
   params: SESSION_ID,
   body: {
     type: 'object',
     nullable: true, // how an absent body arrives
     additionalProperties: false,
-    properties: { reason: { type: 'string', minLength: 1, maxLength: 512, description: 'For other administrators, without control characters.' } },
+    properties: { reason: { type: 'string', minLength: 1, maxLength: MAX_BLOCK_REASON, description: 'For other administrators, without control characters.' } },
     examples: [{ reason: 'signed in from two continents' }]
   },
   also: [ownAccount]

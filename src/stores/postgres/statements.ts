@@ -215,13 +215,16 @@ const REMOVE = template('delete', (tables) => `
 export const remove = (tables: Tables, id: string, secretHash: Uint8Array | null): Statement => REMOVE(tables, [id, secretHash])
 
 const BLOCK = template('block', (tables) => `
-  UPDATE ${tables.sessions} AS t
-  SET blocked_at = coalesce(t.blocked_at, clock_timestamp()),
-    blocked_reason = CASE WHEN t.blocked_at IS NULL THEN $2::text ELSE t.blocked_reason END
-  WHERE t.id = $1::uuid AND t.expires_at > clock_timestamp()
-  RETURNING t.id`)
+  WITH found AS MATERIALIZED (
+    SELECT t.id, t.blocked_at IS NULL AS first FROM ${tables.sessions} AS t
+    WHERE t.id = $1::uuid AND t.expires_at > clock_timestamp()
+    FOR NO KEY UPDATE
+  ), blocked AS (
+    UPDATE ${tables.sessions} AS t SET blocked_at = clock_timestamp(), blocked_reason = $2::text FROM found AS f WHERE t.id = f.id AND f.first
+  )
+  SELECT f.first FROM found AS f`)
 
-/** Freezes a session; the first block and its reason stand. One row if it has not expired. */
+/** Freezes a session; the first block and its reason stand. One row if it has not expired, and whether this block is the `first`. */
 export const block = (tables: Tables, id: string, reason: string): Statement => BLOCK(tables, [id, reason])
 
 const UNBLOCK = template('unblock', (tables) => `

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { identityOf, notThere } from '../../../plugins/auth/parts.js'
 import { deviceOf } from '../../../plugins/device.js'
 import { invalid } from '../../../plugins/problems.js'
+import { MAX_BLOCK_REASON } from '../../../session/block-reason.js'
 import { ownAccount } from '../../admin/acts.js'
 import { searchSessions } from '../../admin/session-list.js'
 import { emailsOf } from '../../admin/user-list.js'
@@ -37,18 +38,17 @@ export function sessionPage (app: FastifyInstance, parts: AdminParts): void {
 }
 
 /** Resolves to what is said of it then. */
-async function act ({ acts }: AdminParts, request: FastifyRequest, id: string): Promise<string> {
+async function act ({ acts, database }: AdminParts, request: FastifyRequest, id: string): Promise<string> {
   const reason = textOf(request.body, 'reason').trim()
   switch (textOf(request.body, 'act')) {
-    case 'block': return await acts.blockSession(request, id, reason === '' ? null : reason.slice(0, MAX_REASON)).then(() => 'The session is blocked.')
+    case 'block': return BLOCKED[await acts.blockSession(request, database, { sessionId: id, reason: reason === '' ? null : reason })]
     case 'unblock': return await acts.unblockSession(request, id).then(() => 'The session goes on.')
     case 'end': return await acts.endSession(request, id).then(() => 'The session has ended.')
     default: throw invalid('act', 'must be "block", "unblock" or "end"')
   }
 }
 
-/** As the field takes it, and the list of events. */
-const MAX_REASON = 200
+const BLOCKED = { blocked: 'The session is blocked.', already: 'The session was blocked already: its reason stands.' } as const
 
 /** @throws RequestError 404 where nothing is known of it */
 async function look ({ database, events }: AdminParts, id: string, currentId: string) {
@@ -69,6 +69,7 @@ async function look ({ database, events }: AdminParts, id: string, currentId: st
     isOwn: id === currentId,
     isLive: entry !== undefined,
     isBlocked: entry?.blocked === true,
+    longestReason: MAX_BLOCK_REASON,
     why: why === null ? null : sentence(why),
     owner: userId === null ? null : toPerson(userId), // `user` is who looks
     device: entry?.device ?? deviceOf(began?.userAgent ?? null) ?? 'Unknown device',
