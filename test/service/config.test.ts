@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import { readConfig, VARIABLES } from '../../src/service/config.js'
 import type { Config } from '../../src/service/config.js'
 import { ConfigError } from '../../src/service/config/error.js'
+import { readThreads } from '../../src/service/config/threads.js'
 
 const key = (): string => randomBytes(32).toString('base64url')
 const pem = (): string => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -325,3 +326,9 @@ function secretFile (t: Test) {
     }
   }
 }
+
+t.test('UV_THREADPOOL_SIZE is read as libuv reads it', async (t) => {
+  for (const [given, threads] of [[undefined, 4], ['8', 8], [' 8 threads', 8], ['0', 1], ['', 1], ['many', 1], ['-1', 1_024], ['5000', 1_024]] as const) {
+    t.equal(readThreads({ ...(given !== undefined && { UV_THREADPOOL_SIZE: given }) }), threads, given ?? 'absent')
+  }
+})

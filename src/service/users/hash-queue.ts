@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { RequestError } from '../../plugins/problems.js'
+import { readThreads } from '../config/threads.js'
 
 /** How many hashes run and wait at once. */
 export interface HashQueueOptions {
@@ -74,11 +75,6 @@ export class HashQueue {
   }
 }
 
-const LIBUV_THREADS = 4
-
-function defaultPermits (): number {
-  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? LIBUV_THREADS)
-  return Math.max(1, Math.min(availableParallelism(), (Number.isInteger(threads) ? threads : LIBUV_THREADS) - 2))
-}
+const defaultPermits = (): number => Math.max(1, Math.min(availableParallelism(), readThreads() - 2))
 
 const busy = (): RequestError => new RequestError(503, 'ERR_BUSY', 'too many sign-ins at this moment; try again', undefined, { 'retry-after': '2' })
