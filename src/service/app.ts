@@ -21,6 +21,7 @@ import type { Config } from './config.js'
 import type { Secret } from './config/secret.js'
 import { toFastify } from './config/trust-proxy.js'
 import type { Readiness } from './database.js'
+import { warned } from './database/health.js'
 import type { Sources } from './metrics/families.js'
 import { securityHeaders } from './headers.js'
 import { notFound } from './not-found.js'
@@ -109,7 +110,7 @@ export function buildApp (parts: AppParts): FastifyInstance {
   serializePlainly(app)
   app.register(openApi, { options: config.sessions.options })
   app.register(documentPage)
-  app.register(healthRoutes, { readiness })
+  app.register(healthRoutes, { readiness: { check: async () => warned(await readiness.check(), observer.feedFault) } })
   app.register(views)
   app.register(notFound)
   if (observer.metrics !== null) app.register(metricsRoute, { metrics: observer.metrics })

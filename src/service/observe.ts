@@ -66,6 +66,11 @@ export class Observer {
     if (this.metrics !== null) this.#watchStores(this.metrics)
   }
 
+  /** What is wrong with the feed of revocations; `null`: nothing that is known. */
+  get feedFault (): string | null {
+    return this.#tokens?.measures().feedFault ?? null
+  }
+
   /** Measures the requests of an application. Before its routes. */
   watchRequests (app: FastifyInstance): void {
     app.addHook('onResponse', (request, reply, done) => {

@@ -9,6 +9,7 @@ import { Confirmations } from './confirmations.js'
 import { rejectTwoUsers } from './conflict.js'
 import { NotSignedInError, TokenRefusedError, UnauthenticatedError } from './errors.js'
 import { publishToken } from './events.js'
+import { FeedNews } from './feed-news.js'
 import type { ResolvedTokensOptions } from './options.js'
 import { RefreshTokenCodec } from './refresh-token.js'
 import type { GenuineRefreshToken } from './refresh-token.js'
@@ -33,6 +34,8 @@ export interface TokenMeasures {
   readonly isFeedWhole: boolean
   /** Seconds since the feed of revocations was last shown to be whole. */
   readonly feedLag: number
+  /** What is wrong with the feed, for people, without secrets; `null`: nothing, or it has only begun. */
+  readonly feedFault: string | null
 }
 
 /** How often a session that has a lineage is given another id: another request may begin one in between. */
@@ -49,6 +52,7 @@ export class TokenIssuer implements Tokens {
   readonly #keySet: JsonWebKeySet
   readonly #revocations: RevocationSet
   readonly #confirmations: Confirmations
+  readonly #feedNews: FeedNews
   readonly #watch: RevocationWatch
   readonly #listening: readonly (() => void)[]
 
@@ -62,10 +66,15 @@ export class TokenIssuer implements Tokens {
     this.#accessTokens = new AccessTokens({ ...options, keys: signingKeys, lifeSeconds: options.accessTokenTtl })
     this.#keySet = signingKeys.keySet
     this.#confirmations = new Confirmations(store, manager.options.log)
+    this.#feedNews = new FeedNews(manager.options.log)
     this.#revocations = new RevocationSet({
       now: () => store.now(),
       onRevoked: (sessionId, kind) => { manager.noteRevoked(sessionId, kind) },
-      onReset: () => { this.#confirmations.forgetAll() }
+      onReset: () => {
+        this.#confirmations.forgetAll()
+        this.#feedNews.whole()
+      },
+      onBroken: (cause, advice) => { this.#feedNews.broken(cause, advice) }
     })
     this.#listening = this.#listen()
     this.#watch = store.watchRevocations(this.#revocations)
@@ -158,11 +167,12 @@ export class TokenIssuer implements Tokens {
 
   measures (): TokenMeasures {
     const now = performance.now()
-    return { cache: this.#accessTokens.cache, isFeedWhole: this.#revocations.isWhole, feedLag: (now - (this.#watch.wholeAt ?? now)) / 1000 }
+    return { cache: this.#accessTokens.cache, isFeedWhole: this.#revocations.isWhole, feedLag: (now - (this.#watch.wholeAt ?? now)) / 1000, feedFault: this.#feedNews.fault }
   }
 
   async close (): Promise<void> {
     for (const end of this.#listening) end()
+    this.#feedNews.close()
     await this.#watch.close()
     await this.#confirmations.settled()
     await this.#store.close()

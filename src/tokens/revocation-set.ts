@@ -8,6 +8,8 @@ export interface RevocationSetOptions {
   readonly onRevoked?: (sessionId: string | null, kind: RevocationKind) => void
   /** Called when the feed is whole again. */
   readonly onReset?: () => void
+  /** Called as `broken` is. */
+  readonly onBroken?: RevocationSink['broken']
 }
 
 /** One revocation. Instants are milliseconds since 1970 by the store's clock. */
@@ -90,8 +92,9 @@ export class RevocationSet implements RevocationSink {
     this.#forgetNote(sessionId, 'blocked')
   }
 
-  broken (): void {
+  broken (cause?: unknown, advice?: string): void {
     this.#isWhole = false
+    this.#options.onBroken?.(cause, advice)
   }
 
   #isNoted (sessionId: string): boolean {

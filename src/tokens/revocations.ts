@@ -32,6 +32,11 @@ export interface RevocationSink {
   add (revocation: Revocation): void
   /** The block of a session was lifted. Nothing else is ever taken back. */
   lift (sessionId: string): void
-  /** From here on something may have been missed, until the next `reset`. */
-  broken (): void
+  /**
+   * From here on something may have been missed, until the next `reset`. Told once, and again with advice that is new.
+   *
+   * @param cause for the log; absent: none is known
+   * @param advice what is wrong with the configuration and what to do, for people, without secrets; absent: it may pass by itself
+   */
+  broken (cause?: unknown, advice?: string): void
 }

@@ -105,6 +105,11 @@ function judgeTriggers ({ pending }: MigrationStatus, { untriggered, unwitnessed
   ]
 }
 
+/** The same, and one thing more that is amiss; `null`: nothing is. */
+export function warned (health: Health, warning: string | null): Health {
+  return warning === null ? health : { ...health, warnings: [...health.warnings, warning] }
+}
+
 /** What an error of the driver means to whoever runs the service. The cause is for the log alone. */
 export function unreachable (error: unknown): Health {
   const cause = error instanceof Error && error.name === 'StoreError' ? error.cause : error

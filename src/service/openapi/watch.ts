@@ -19,6 +19,7 @@ export const readyz: Operation = {
   operationId: 'readyz',
   tags: TAGS,
   summary: 'Whether the database answers and its tables fit',
+  description: 'Ready with `warnings`, too, which say what is amiss and does no harm yet: a node that does not hear of revocations looks each access token up in the database.',
   security: NOBODY,
   response: {
     200: answers('They do.', {

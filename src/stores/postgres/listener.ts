@@ -12,7 +12,7 @@ const FAREWELL_MS = 300
 export interface ListenerEvents {
   readonly onNotification: (channel: string, payload: string) => void
   /** The connection is of no more use. Said once, unless the owner has ended it. */
-  readonly onLost: () => void
+  readonly onLost: (cause: Error) => void
 }
 
 /** One direct connection for LISTEN. It does not keep the process alive. */
@@ -26,13 +26,13 @@ export class Listener {
   constructor (config: pg.ClientConfig, { onNotification, onLost }: ListenerEvents) {
     this.#socket.unref()
     this.#client = new pg.Client({ ...config, keepAlive: true, application_name: 'silverback revocations', stream: () => this.#socket })
-    const lost = (): void => {
+    const lost = (cause = new Error('the connection ended')): void => {
       if (this.#isOver) return
       this.destroy()
-      onLost()
+      onLost(cause)
     }
     this.#client.on('error', lost)
-    this.#client.on('end', lost)
+    this.#client.on('end', () => { lost() })
     this.#client.on('notification', ({ channel, payload = '' }) => { if (!this.#isOver) onNotification(channel, payload) })
   }
 

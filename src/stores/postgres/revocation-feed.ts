@@ -4,6 +4,7 @@ import { REVOCATION_KINDS, type Revocation, type RevocationSink } from '../../to
 import type { RevocationWatch } from '../../tokens/store.js'
 import type { DatabaseClock } from './database-clock.js'
 import { Listener } from './listener.js'
+import { MisdirectedError } from './misdirected-error.js'
 import type { Tables } from './names.js'
 import { hintText, readHint, readRevocation, type RevocationHint } from './revocation-rows.js'
 import { ALL_SESSIONS, heartbeat, listRevocations, revocationsOf } from './revocation-statements.js'
@@ -57,7 +58,8 @@ export class RevocationFeed implements RevocationWatch {
   /** All in force has been read over this connection. */
   #isSetUp = false
   #failures = 0
-  #isToldBroken = false
+  /** The advice that the sink was told with; `undefined`: none. `null`: it was not told that the feed is broken. */
+  #toldBroken: string | undefined | null = null
   #isClosed = false
   #wholeAt = performance.now()
 
@@ -86,14 +88,14 @@ export class RevocationFeed implements RevocationWatch {
   #connect (): void {
     const listener = new Listener(this.#options.config, {
       onNotification: (channel, payload) => { if (this.#isCurrent(listener)) this.#onNotification(channel, payload) },
-      onLost: () => { this.#fail(listener) }
+      onLost: (cause) => { this.#fail(listener, cause) }
     })
     this.#listener = listener
     this.#isSetUp = false
     this.#waiting.clear()
     this.#reading = NOTHING
-    this.#watchdog = setTimeout(() => { this.#fail(listener) }, SETUP_MS).unref()
-    this.#setUp(listener).catch(() => { this.#fail(listener) })
+    this.#watchdog = setTimeout(() => { this.#fail(listener, new Error(`not set up within ${SETUP_MS} ms`)) }, SETUP_MS).unref()
+    this.#setUp(listener).catch((cause: unknown) => { this.#fail(listener, cause) })
   }
 
   async #setUp (listener: Listener): Promise<void> {
@@ -105,7 +107,7 @@ export class RevocationFeed implements RevocationWatch {
     if (!this.#isCurrent(listener)) return
     this.#isSetUp = true
     this.#failures = 0
-    this.#isToldBroken = false
+    this.#toldBroken = null
     sink.reset(revocationsIn(rows))
     this.#listenOn(listener)
     await this.#readHints(listener)
@@ -115,21 +117,21 @@ export class RevocationFeed implements RevocationWatch {
   #listenOn (listener: Listener): void {
     this.#wholeAt = performance.now()
     clearTimeout(this.#watchdog)
-    this.#watchdog = setTimeout(() => { this.#fail(listener) }, SILENCE_MS).unref()
+    this.#watchdog = setTimeout(() => { this.#fail(listener, new Error(`no heartbeat within ${SILENCE_MS} ms`)) }, SILENCE_MS).unref()
     this.#beatSoon(listener)
   }
 
   #beatSoon (listener: Listener): void {
     clearTimeout(this.#next)
-    this.#next = setTimeout(() => { this.#beat(listener).catch(() => { this.#fail(listener) }) }, BEAT_EVERY_MS).unref()
+    this.#next = setTimeout(() => { this.#beat(listener).catch((cause: unknown) => { this.#fail(listener, cause) }) }, BEAT_EVERY_MS).unref()
   }
 
-  /** @throws when the server's process is not the one of the login: LISTEN would work at times, which is worse than never */
+  /** @throws MisdirectedError when the server's process is not the one of the login: LISTEN would work at times, which is worse than never */
   async #beat (listener: Listener): Promise<void> {
     const askedAt = performance.now()
     const [row] = await listener.send(heartbeat(this.#options.tables, this.#echo))
     this.#options.clock.learn(Number(row?.['at']), askedAt)
-    if (row?.['pid'] !== listener.processId) throw new Error('the connection leads through a pooler in transaction mode: give a direct one')
+    if (row?.['pid'] !== listener.processId) throw new MisdirectedError('LISTEN leads through a pooler in transaction mode: "listenConnectionString" (DATABASE_DIRECT_URL) must lead past it')
   }
 
   #onNotification (channel: string, payload: string): void {
@@ -138,7 +140,7 @@ export class RevocationFeed implements RevocationWatch {
       const hint = readHint(payload)
       if (hint === null) return
       this.#waiting.set(payload, hint)
-      if (this.#isSetUp && listener !== undefined) this.#readHints(listener).catch(() => { this.#fail(listener) })
+      if (this.#isSetUp && listener !== undefined) this.#readHints(listener).catch((cause: unknown) => { this.#fail(listener, cause) })
     } else if (this.#isSetUp && listener !== undefined) {
       this.#wholeAt = performance.now()
       this.#watchdog?.refresh()
@@ -168,17 +170,18 @@ export class RevocationFeed implements RevocationWatch {
     }
   }
 
-  #fail (listener: Listener): void {
+  #fail (listener: Listener, cause: unknown): void {
     if (!this.#isCurrent(listener)) return
     this.#listener = undefined
     listener.destroy()
     clearTimeout(this.#watchdog)
     clearTimeout(this.#next)
-    const longest = Math.min(RETRY_MS * 2 ** this.#failures++, LONGEST_RETRY_MS)
+    const advice = cause instanceof MisdirectedError ? cause.message : undefined
+    const longest = advice === undefined ? Math.min(RETRY_MS * 2 ** this.#failures++, LONGEST_RETRY_MS) : LONGEST_RETRY_MS
     this.#next = setTimeout(() => { this.#connect() }, longest * (0.5 + Math.random())).unref()
-    if (this.#isToldBroken) return
-    this.#isToldBroken = true
-    this.#options.sink.broken()
+    if (this.#toldBroken !== null && (advice === undefined || advice === this.#toldBroken)) return
+    this.#toldBroken = advice
+    this.#options.sink.broken(cause, advice)
   }
 
   #isCurrent (listener: Listener): boolean {

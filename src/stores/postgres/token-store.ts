@@ -80,7 +80,8 @@ export class PostgresTokenStore implements TokenStore {
   /** Without a direct connection the sink is told at once that the watch is broken, and nothing after that. */
   watchRevocations (sink: RevocationSink): RevocationWatch {
     if (this.#listenConfig === null || this.#closed !== undefined) {
-      sink.broken()
+      if (this.#closed !== undefined) sink.broken(new Error('the store is closed'))
+      else sink.broken(undefined, 'there is no direct connection for LISTEN: set "listenConnectionString"')
       return { close: async () => {} }
     }
     const feed = new RevocationFeed({ config: this.#listenConfig, tables: this.#tables, sink, clock: this.#clock })
