@@ -55,6 +55,25 @@ void t.test('a feed that breaks is told in the log once, with the cause and no p
   t.notOk(leaks())
 })
 
+void t.test('attack: where the feed leads to another database, migrated too, what was ended is refused nevertheless; the log says once what to do, /readyz warns', async (t) => {
+  const { app, told, leaks, ready, pool } = await open(t, async (url) => {
+    const other = await freshDatabase(t, { prepare: migrateUp })
+    return Object.assign(new URL(url), { pathname: new URL(other.connectionString).pathname }).href
+  })
+  const register = await app.inject({ method: 'POST', url: '/auth/register', payload: { email: 'ann@example.com', password: 'correct horse battery' } })
+  const headers = { authorization: `Bearer ${register.json().access_token}` }
+  t.equal((await app.inject({ url: '/auth/me', headers })).statusCode, 200)
+  await until('it is told', async () => told().length > 0)
+  await pool.query('DELETE FROM sessions')
+  t.equal((await app.inject({ url: '/auth/me', headers })).statusCode, 401, 'though nobody told this node')
+  t.match(await ready(), { statusCode: 200 })
+  t.match((await ready()).json(), { status: 'degraded', warnings: [/another database.*DATABASE_DIRECT_URL\) must lead to the same database/] })
+  await new Promise((resolve) => { setTimeout(resolve, 1_000) })
+  t.match(told(), [{ level: 40, msg: /another database.*DATABASE_DIRECT_URL\) must lead to the same database/ }])
+  t.equal(told().length, 1)
+  t.notOk(leaks())
+})
+
 void t.test('a feed that waits for the tables of a first start is not told as broken', async (t) => {
   const { connectionString } = await freshDatabase(t)
   let text = ''

@@ -9,6 +9,7 @@ import type { Tables } from './names.js'
 import { hintText, readHint, readRevocation, type RevocationHint } from './revocation-rows.js'
 import { ALL_SESSIONS, heartbeat, listRevocations, revocationsOf } from './revocation-statements.js'
 import type { Row } from './rows.js'
+import type { SameDatabase } from './same-database.js'
 
 /** Between an echo and the next heartbeat. */
 const BEAT_EVERY_MS = 500
@@ -31,6 +32,8 @@ export interface RevocationFeedOptions {
   readonly sink: RevocationSink
   /** Learns from every heartbeat. */
   readonly clock: DatabaseClock
+  /** Default: `config` is how statements connect, too. */
+  readonly sameDatabase?: SameDatabase | undefined
 }
 
 /**
@@ -99,9 +102,10 @@ export class RevocationFeed implements RevocationWatch {
   }
 
   async #setUp (listener: Listener): Promise<void> {
-    const { tables, sink } = this.#options
+    const { tables, sink, sameDatabase } = this.#options
     await listener.connect()
     await listener.listen(this.#echo, tables.channel)
+    await sameDatabase?.check(listener) // before anything else of it is believed, its clock too
     await this.#beat(listener)
     const rows = await listener.send(listRevocations(tables))
     if (!this.#isCurrent(listener)) return
@@ -132,6 +136,8 @@ export class RevocationFeed implements RevocationWatch {
     const [row] = await listener.send(heartbeat(this.#options.tables, this.#echo))
     this.#options.clock.learn(Number(row?.['at']), askedAt)
     if (row?.['pid'] !== listener.processId) throw new MisdirectedError('LISTEN leads through a pooler in transaction mode: "listenConnectionString" (DATABASE_DIRECT_URL) must lead past it')
+    const { sameDatabase } = this.#options
+    if (sameDatabase?.isDue === true) await sameDatabase.check(listener)
   }
 
   #onNotification (channel: string, payload: string): void {

@@ -10,6 +10,7 @@ import { type Tables, tables } from './names.js'
 import { Database } from './query.js'
 import { RevocationFeed } from './revocation-feed.js'
 import { type Row, toRecord } from './rows.js'
+import { SameDatabase } from './same-database.js'
 import type { Statement } from './statement.js'
 import { toRotation } from './token-rows.js'
 import * as sql from './token-statements.js'
@@ -33,6 +34,8 @@ export class PostgresTokenStore implements TokenStore {
   readonly #clock = new DatabaseClock()
   /** `null`: there is no direct connection. */
   readonly #listenConfig: pg.ClientConfig | null
+  /** The direct connection is another than the statements': it may lead elsewhere. */
+  readonly #listensElsewhere: boolean
   readonly #release: () => Promise<void>
   readonly #feeds = new Set<RevocationFeed>()
   #closed: Promise<void> | undefined
@@ -41,6 +44,7 @@ export class PostgresTokenStore implements TokenStore {
   constructor (options: PostgresTokenStoreOptions) {
     const { pool, release, named } = connect('PostgresTokenStore', options, ['listenConnectionString'])
     this.#listenConfig = listenConfig(options)
+    this.#listensElsewhere = options.listenConnectionString !== undefined
     this.#release = release
     this.#database = new Database({ pool, named })
     this.#tables = tables(options)
@@ -84,7 +88,8 @@ export class PostgresTokenStore implements TokenStore {
       else sink.broken(undefined, 'there is no direct connection for LISTEN: set "listenConnectionString"')
       return { close: async () => {} }
     }
-    const feed = new RevocationFeed({ config: this.#listenConfig, tables: this.#tables, sink, clock: this.#clock })
+    const sameDatabase = this.#listensElsewhere ? new SameDatabase({ ask: (statement, budgetMs) => this.#database.read(statement, budgetMs) }) : undefined
+    const feed = new RevocationFeed({ config: this.#listenConfig, tables: this.#tables, sink, clock: this.#clock, sameDatabase })
     this.#feeds.add(feed)
     return {
       get wholeAt () { return feed.wholeAt },
