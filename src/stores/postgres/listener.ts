@@ -17,41 +17,48 @@ export interface ListenerEvents {
 
 /** One direct connection for LISTEN. It does not keep the process alive. */
 export class Listener {
-  readonly #client: pg.Client
+  readonly #config: pg.ClientConfig
+  readonly #events: ListenerEvents
+  /** Made by `connect`. */
+  #client: pg.Client | undefined
   readonly #socket = new Socket()
   #isOver = false
   /** Settles when what was sent last has been answered: the driver is given one statement at a time. */
   #sent: Promise<unknown> = Promise.resolve()
 
-  constructor (config: pg.ClientConfig, { onNotification, onLost }: ListenerEvents) {
+  constructor (config: pg.ClientConfig, events: ListenerEvents) {
     this.#socket.unref()
-    this.#client = new pg.Client({ ...config, keepAlive: true, application_name: 'silverback revocations', stream: () => this.#socket })
+    this.#config = config
+    this.#events = events
+  }
+
+  /** The server's process as it was named at login. A pooler names none, or another than the one that serves a statement. */
+  get processId (): string {
+    return String(Reflect.get(this.#connected, 'processID'))
+  }
+
+  /** Once. Reads the files that the configuration names, of certificates and keys, anew: they may be away for a moment. */
+  async connect (): Promise<void> {
+    const { onNotification, onLost } = this.#events
+    const client = this.#client = new pg.Client({ ...this.#config, keepAlive: true, application_name: 'silverback revocations', stream: () => this.#socket })
     const lost = (cause = new Error('the connection ended')): void => {
       if (this.#isOver) return
       this.destroy()
       onLost(cause)
     }
-    this.#client.on('error', lost)
-    this.#client.on('end', () => { lost() })
-    this.#client.on('notification', ({ channel, payload = '' }) => { if (!this.#isOver) onNotification(channel, payload) })
-  }
-
-  /** The server's process as it was named at login. A pooler names none, or another than the one that serves a statement. */
-  get processId (): string {
-    return String(Reflect.get(this.#client, 'processID'))
-  }
-
-  async connect (): Promise<void> {
-    await this.#client.connect()
+    client.on('error', lost)
+    client.on('end', () => { lost() })
+    client.on('notification', ({ channel, payload = '' }) => { if (!this.#isOver) onNotification(channel, payload) })
+    await client.connect()
   }
 
   async listen (...channels: string[]): Promise<void> {
-    await this.#client.query(channels.map((channel) => `LISTEN ${quoted(channel)}`).join('; '))
+    await this.#connected.query(channels.map((channel) => `LISTEN ${quoted(channel)}`).join('; '))
   }
 
   /** Never prepared: each is sent seldom. */
   async send ({ text, values }: Statement): Promise<Row[]> {
-    const answer = this.#sent.then(async () => (await this.#client.query<Row>({ text, values: [...values], types: AS_TEXT })).rows)
+    const answer = this.#sent.then(async () => (await this.#connected.query<Row>({ text, values: [...values], types: AS_TEXT })).rows)
     this.#sent = answer.catch(() => { /* told to whoever waits for it */ })
     return await answer
   }
@@ -59,7 +66,7 @@ export class Listener {
   /** Takes leave of the server, and waits for nothing. */
   end (): void {
     this.#isOver = true
-    this.#client.end().catch(() => { /* it is gone: that is what was wanted */ })
+    this.#client?.end().catch(() => { /* it is gone: that is what was wanted */ })
     setTimeout(() => { this.#socket.destroy() }, FAREWELL_MS).unref()
   }
 
@@ -67,5 +74,10 @@ export class Listener {
   destroy (): void {
     this.#isOver = true
     this.#socket.destroy()
+  }
+
+  get #connected (): pg.Client {
+    if (this.#client === undefined) throw new Error('it has not been told to connect')
+    return this.#client
   }
 }

@@ -1,3 +1,5 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { PostgresTokenStore } from '../../../src/stores/postgres/token-store.js'
@@ -84,6 +86,27 @@ void t.test('a restart of the server is no other database', async (t) => {
   await server.start()
   await told.hears('reset')
   t.same(told.advice.filter((advice) => advice !== undefined), [])
+})
+
+void t.test('a certificate file that cannot be read when the watch connects anew breaks the watch, not the process', async (t) => {
+  const { connectionString, openTokens } = await postgresTokens(t)
+  const proxy = await openFaultProxy(t, connectionString)
+  const file = join(t.testdir(), 'ca.pem')
+  await writeFile(file, '\n')
+  const told = new Told()
+  const url = new URL(proxy.connectionString)
+  url.searchParams.set('sslmode', 'disable')
+  url.searchParams.set('sslrootcert', file)
+  openTokens({ connectionString, listenConnectionString: url.href }).watchRevocations(told)
+  await told.hears('reset')
+  await rm(file)
+  proxy.cut()
+  await told.hears('broken')
+  proxy.restore()
+  await new Promise((resolve) => { setTimeout(resolve, 500) }) // some attempts fail
+  told.lines.length = 0
+  await writeFile(file, '\n')
+  await told.hears('reset')
 })
 
 /** Two ways, and what their databases say of themselves; `null`: nothing. */
