@@ -1,5 +1,6 @@
 import t from 'tap'
 import { migrateUp } from '../../src/service/database/migrations.js'
+import { Database } from '../../src/stores/postgres/query.js'
 import { PostgresStore } from '../../src/stores/postgres/store.js'
 import { PostgresTokenStore } from '../../src/stores/postgres/token-store.js'
 import { renewal } from '../../src/testing/fixtures.js'
@@ -149,6 +150,23 @@ void t.test('what the service knows is recorded without waiting, in order, under
   t.equal(found[1]?.reason?.length, 200)
   t.strictSame(await kindsIn(pool), ['began', 'signedOut', 'endedByAdmin', 'passwordChanged'], 'a visitor leaves nothing behind')
   t.equal((await events.ofUser('ada', { limit: 1 })).length, 1)
+})
+
+void t.test('an event is dated when it happened, however long its writing waits, and stands in the story where it happened', async (t) => {
+  const { store, events, openEvents, openPool } = await serviceDatabase(t)
+  const pool = openPool({ max: 1 })
+  const late = openEvents({ database: new Database({ pool, named: true }) })
+  const { id } = await store.create(newSession({ userId: 'ada' }))
+  const busy = await pool.connect()
+  late.record({ kind: 'tokenMismatch', sessionId: id })
+  const writing = late.flush()
+  await busy.query('SELECT pg_sleep(0.2)') // far more than a statement takes to arrive
+  await store.block(id, 'odd')
+  busy.release()
+  await writing
+  const found = await events.ofSession(id)
+  t.strictSame(found.map(({ kind }) => kind), ['began', 'tokenMismatch', 'blocked'])
+  t.ok(Number(found[1]?.id) > Number(found[2]?.id), 'though it was written last')
 })
 
 void t.test('events are written within seconds without being asked for', async (t) => {

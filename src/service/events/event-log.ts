@@ -134,7 +134,8 @@ export class EventLog {
   async #write (): Promise<void> {
     for (let left = this.#waiting.length; left > 0;) {
       const batch = this.#waiting.slice(0, Math.min(BATCH, left))
-      await this.#database.write(statements.recordEvents(batch)).catch((error: unknown) => { this.#refused(error, batch.length) })
+      // the statement is made once there is a connection: how long ago each event was is said when it is sent
+      await this.#database.transaction('recordEvents', async (send) => await send(statements.recordEvents(batch))).catch((error: unknown) => { this.#refused(error, batch.length) })
       this.#waiting = this.#waiting.slice(batch.length) // what came meanwhile stands behind
       left -= batch.length
     }
