@@ -4,6 +4,7 @@ import { PROBLEM_TYPE, toProblem } from '../core/problem.js'
 import type { Problem } from '../core/problem.js'
 import { addVary } from '../session/http.js'
 import { TokenError } from '../tokens/errors.js'
+import { noteLogged } from './logged-errors.js'
 
 /**
  * A refusal that a route, or a callback of the auth routes, decides: 400 `ERR_VALIDATION` naming the field, 422 for what
@@ -87,7 +88,10 @@ export function handleError (error: unknown, request: FastifyRequest, reply: Fas
   const { status, code } = result.problem
   if (status < 500) request.log.debug({ err: error }, 'the request was refused')
   else if (error instanceof RequestError) request.log.info({ code }, 'the request was refused') // decided: no fault, and no stack a request of a flood
-  else request.log.error({ err: error }, 'the request failed')
+  else {
+    request.log.error({ err: error }, 'the request failed')
+    noteLogged(error)
+  }
   return sendAnswer(reply, result)
 }
 

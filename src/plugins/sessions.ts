@@ -14,6 +14,7 @@ import type { Session } from '../session/session.js'
 import { SessionManager } from '../session/session-manager.js'
 import type { Store } from '../session/store.js'
 import { replaceAnswer } from './failed-save.js'
+import { isLogged } from './logged-errors.js'
 import { createSealer } from './sealer.js'
 import { unwrapResponse } from './unwrap-response.js'
 
@@ -73,7 +74,7 @@ const plugin: FastifyPluginAsync<SessionsOptions> = async (fastify, options) => 
     const payload = unwrapResponse(reply, given)
     const fail = (error: unknown): void => {
       if (!(error instanceof SessionError)) { done(error as Error); return } // a bug, and Fastify's to answer
-      request.log.error({ err: error }, 'the session could not be saved; the answer is dropped')
+      if (!isLogged(error)) request.log.error({ err: error }, 'the session could not be saved; the answer is dropped')
       done(null, replaceAnswer(reply, payload, error))
     }
     try {

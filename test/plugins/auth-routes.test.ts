@@ -83,6 +83,22 @@ t.test('a sign-in whose tokens cannot be stored is a 503 that signs nobody in', 
   t.strictSame(await app.sessions.list('ada'), [])
 })
 
+t.test('a sign-in whose session cannot be stored is one line of the log at the level of errors, with the cause', async (t) => {
+  const log = new LogLines()
+  const { app, store } = await openTokenApp(t, { server: { logger: { level: 'info', stream: log } } })
+  const { cookie } = await signIn(app, 'ada')
+  store.break('create')
+  for (const headers of [{}, { cookie }]) {
+    log.lines.length = 0
+    const answer = await app.inject({ ...login(), headers })
+    t.match(answer.json(), problem(503, 'ERR_STORE'))
+    t.strictSame(setCookies(answer), [])
+    const errors = log.withMessage(/./).filter(({ level }) => Number(level) >= 50)
+    t.equal(errors.length, 1)
+    t.match(errors[0], { err: { code: 'ERR_STORE', stack: /disk is on fire/ } })
+  }
+})
+
 t.test('register makes a user and signs them in, where the application can make users', async (t) => {
   const { app: without } = await openTokenApp(t)
   t.equal((await without.inject({ ...login(), url: '/auth/register' })).statusCode, 404)
