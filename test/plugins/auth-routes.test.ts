@@ -440,6 +440,35 @@ t.test('a changed password ends all other sessions', async (t) => {
   t.equal((await app.inject({ url: '/auth/me', headers: bearer(here.access_token) })).statusCode, 200)
 })
 
+t.test('when something fails after a password was changed, the refusal says that it is changed, and the log says why', async (t) => {
+  const log = new LogLines()
+  let password = PASSWORD
+  const { app, store } = await openTokenApp(t, {
+    server: { logger: { level: 'info', stream: log } },
+    auth: { changePassword: async (_id, { current, next }) => current === password && (password = next) !== '' }
+  })
+  const change = async (browser: Browser): Promise<LightMyRequestResponse> => await browser.post('/auth/password', { payload: { current: password, next: `${password} and more` } })
+  for (const method of ['save', 'deleteByUser'] as const) {
+    const [browser, before] = [new Browser(app), password]
+    await browser.send('POST', '/auth/login', login())
+    log.lines.length = 0
+    store.break(method)
+    const answer = await change(browser)
+    t.match(answer.json(), { ...problem(503, 'ERR_PASSWORD_CHANGED'), detail: /was changed.* sign in again, with the new password/ }, method)
+    t.equal(answer.headers['retry-after'], undefined, 'the same again would be a wrong guess')
+    t.strictSame(setCookies(answer), [])
+    t.not(password, before)
+    const errors = log.withMessage(/./).filter(({ level }) => Number(level) >= 50)
+    t.equal(errors.length, 1)
+    t.match(errors[0], { err: { stack: /disk is on fire/ } })
+    store.mend()
+  }
+  const browser = new Browser(app)
+  const { session } = (await browser.send('POST', '/auth/login', login())).json<SignInAnswer>()
+  store.before = async (method) => { if (method === 'save') await store.delete(session.id) }
+  t.match((await change(browser)).json(), problem(409, 'ERR_PASSWORD_CHANGED'), 'or when the session ended meanwhile')
+})
+
 t.test('reauthenticate renews when the user proved who they are, and the cookie', async (t) => {
   const { app, clock } = await openTokenApp(t, {
     auth: { checkPassword: async (_id, password) => password === PASSWORD },

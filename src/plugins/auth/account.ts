@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { newId, newSecret, hashSecret } from '../../core/credential.js'
-import { SessionGoneError } from '../../core/errors.js'
+import { SessionError, SessionGoneError } from '../../core/errors.js'
 import type { SessionInfo } from '../../session/manager.js'
 import { UnauthenticatedError } from '../../tokens/errors.js'
 import type { Identity } from '../identity.js'
 import { textIn } from './body.js'
 import type { AuthOperations } from './operations.js'
 import type { Passwords } from './options.js'
-import { identityOf, notThere, routeOf, wrongCredentials } from './parts.js'
+import { identityOf, notThere, passwordChanged, routeOf, wrongCredentials } from './parts.js'
 import type { AuthParts, Exchange } from './parts.js'
 import { toEntry } from './session-entry.js'
 import type { SessionEntry } from './session-entry.js'
@@ -64,10 +64,19 @@ export async function endOwnSession (id: string, { request, reply, ...parts }: E
   if (id === sessionId) clearCookies(request, reply, parts)
 }
 
-/** Changes the password of whoever asks, ends their other sessions and renews this one. @throws RequestError 401 `ERR_CREDENTIALS`; what `changePassword` throws */
-export async function changePassword (passwords: Passwords, exchange: Exchange): Promise<void> {
+/**
+ * Changes the password of whoever asks, ends their other sessions and renews this one. @throws RequestError 401 `ERR_CREDENTIALS`; 503 or 409
+ * `ERR_PASSWORD_CHANGED` where that alone was done; what `changePassword` throws
+ */
+async function changePassword (passwords: Passwords, exchange: Exchange): Promise<void> {
   await storePassword(passwords, exchange)
-  await endOthersAndRenew(exchange)
+  try {
+    await endOthersAndRenew(exchange)
+  } catch (err) {
+    if (!(err instanceof SessionError)) throw err
+    exchange.request.log.error({ err }, 'a password is changed, and its session could not be renewed')
+    throw passwordChanged(err)
+  }
 }
 
 /** The first half of `changePassword`. @throws as that */

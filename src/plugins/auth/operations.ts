@@ -1,5 +1,5 @@
 /** How the auth routes stand in a document of the API, and what their bodies are checked against. */
-import { SessionGoneError } from '../../core/errors.js'
+import { SessionGoneError, StoreError } from '../../core/errors.js'
 import { TokenConflictError, TokenInUrlError, TokenMissingError, TokenRefusedError, UnauthenticatedError } from '../../tokens/errors.js'
 import { NO_MEMBERS } from '../json-body.js'
 import { answers, answersNothing, COMMON, refuses } from '../operation.js'
@@ -7,7 +7,7 @@ import type { JsonSchema, Operation, Responses } from '../operation.js'
 import { toAnswer } from '../problems.js'
 import type { Answer } from '../problems.js'
 import type { AuthDocument } from './options.js'
-import { notThere, userExists, wrongCredentials } from './parts.js'
+import { notThere, passwordChanged, userExists, wrongCredentials } from './parts.js'
 import * as schemas from './schemas.js'
 import { EXAMPLE_SESSION, EXAMPLE_TOKENS, EXAMPLE_USER } from './schemas.js'
 
@@ -167,10 +167,10 @@ const changePassword: Draft = {
   operationId: 'changePassword',
   tags: ACCOUNT,
   summary: 'Change the password',
-  description: 'All other sessions of the user end, and this one has another secret.',
+  description: 'All other sessions of the user end, and this one has another secret. `ERR_PASSWORD_CHANGED`: the password is changed, and the rest failed; to send it again would be a wrong guess.',
   body: schemas.PASSWORD,
   answer: { 204: answersNothing('It is changed.', RENEWED) },
-  refused: [...GUARDED_ACT, credentials, gone]
+  refused: [...GUARDED_ACT, credentials, ...[new StoreError('save'), new SessionGoneError()].map((error) => toAnswer(passwordChanged(error)))]
 }
 
 const reauthenticate: Draft = {

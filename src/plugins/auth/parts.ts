@@ -48,5 +48,9 @@ export const wrongCredentials = (): RequestError =>
 export const userExists = (): RequestError =>
   new RequestError(409, 'ERR_USER_EXISTS', 'there is a user with this e-mail address', 'email')
 
+/** The answer where the password was changed and the rest could not be done: to ask again with the old one would be a wrong guess. */
+export const passwordChanged = ({ statusCode }: { readonly statusCode: number }): RequestError =>
+  new RequestError(statusCode, 'ERR_PASSWORD_CHANGED', 'the password was changed; after that something failed: sign in again, with the new password')
+
 /** The answer to what is not there, and to what belongs to another user: whose it is, is nobody's business. */
 export const notThere = (): RequestError => new RequestError(404, 'ERR_NOT_FOUND', 'there is nothing here')
