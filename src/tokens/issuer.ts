@@ -151,6 +151,10 @@ export class TokenIssuer implements Tokens {
     return this.#refreshTokens.decode(refreshToken)?.sessionId ?? null
   }
 
+  async sessionIdOfAccess (accessToken: string): Promise<string | null> {
+    return (await this.#accessTokens.verify(accessToken, this.#store.now()))?.sessionId ?? null
+  }
+
   async end (sessionId: string, reason: string): Promise<boolean> {
     if (!isUuid(sessionId)) return false
     const hasEnded = await this.#store.revokeRefreshToken(sessionId, reason)

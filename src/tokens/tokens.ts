@@ -96,6 +96,11 @@ export interface Tokens {
   inspect (refreshToken: string, request?: RequestLike): Promise<RefreshInfo>
   /** The session that a genuine refresh token names, without asking the storage; `null`: the token is forged. */
   sessionIdOf (refreshToken: string): string | null
+  /**
+   * The session that an access token names which has not expired, though the session may have ended or be blocked; `null`: the
+   * token is forged or expired. For signing out alone: who is asked for something else asks `verify`.
+   */
+  sessionIdOfAccess (accessToken: string): Promise<string | null>
   /** Ends a session by its id, and its lineage with it; resolves to whether there was one. @throws StoreError */
   end (sessionId: string, reason: string): Promise<boolean>
   /** The public keys: of tokens that are signed now, of those still in circulation, and of those to come. Empty for HS256. */

@@ -260,7 +260,7 @@ t.test('logout without a credential, with a forged or an ended one is a 204, too
 
 t.test('attack: after a logout while the session is blocked, nothing of it works when the block is lifted', async (t) => {
   const { app } = await openTokenApp(t)
-  for (const only of [[NAME], [RT], [NAME, '__Host-at', RT]]) {
+  for (const only of [[NAME], [RT], ['__Host-at'], [NAME, '__Host-at', RT]]) {
     const browser = new Browser(app)
     const { session } = (await browser.send('POST', '/auth/login', login('ada@example.com', { transport: 'cookie' }))).json<SignInAnswer>()
     const kept = [...browser.cookies].map((pair) => pair.join('='))
@@ -287,6 +287,19 @@ t.test('attack: a logout with a cookie that has been replaced, or is forged, end
     for (const cookie of [replaced, forged]) t.equal((await app.inject({ method: 'POST', url: '/auth/logout', headers: { cookie } })).statusCode, 204)
     t.equal(await app.sessions.unblock(session.id), true)
     t.equal((await browser.get('/auth/me')).statusCode, 200)
+  }
+})
+
+t.test('a logout with an access token alone ends its session though that is blocked or its claims have changed, until the token expires', async (t) => {
+  for (const change of ['block', 'claims', 'expiry'] as const) {
+    const { app, clock } = await openTokenApp(t, { tokens: { accessTokenTtl: 60 } })
+    const { access_token: token, session } = await signIn(app, 'ada')
+    if (change === 'block') await app.sessions.block(session.id, 'stolen laptop')
+    else if (change === 'claims') await app.sessions.setClaims('ada', { isAdmin: true })
+    else clock.advance(61_000)
+    t.equal((await app.inject({ url: '/auth/me', headers: bearer(token) })).statusCode, 401, `${change}: it opens nothing`)
+    t.equal((await app.inject({ method: 'POST', url: '/auth/logout', headers: bearer(token) })).statusCode, 204)
+    t.equal((await app.sessions.list('ada')).length, change === 'expiry' ? 1 : 0, change)
   }
 })
 

@@ -76,7 +76,7 @@ const logout: Draft = {
   operationId: 'logout',
   tags: SIGN_IN,
   summary: 'End this session',
-  description: 'Ends what the cookie, the access token and the refresh token of the request name: they end together. 204 with none or forged ones, too. When the storage fails nothing is cleared.',
+  description: 'Ends what the cookie, the access token and the refresh token of the request name: they end together, a blocked session as well: nothing signs it in when the block is lifted. 204 with none or forged ones, too; an access token that has expired names nothing. When the storage fails nothing is cleared.',
   body: schemas.REFRESH,
   answer: { 204: answersNothing('It has ended, or there was none.', CLEARED) },
   refused: [...BODY, COMMON.noToken, conflict]

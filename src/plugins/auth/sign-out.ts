@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../../core/errors.js'
-import { UnauthenticatedError } from '../../tokens/errors.js'
 import { presentedAccessTokens, presentedRefreshTokens } from '../transport.js'
 import type { AuthOperations } from './operations.js'
 import { identityOf, routeOf } from './parts.js'
@@ -50,7 +49,10 @@ export function clearCookies (request: FastifyRequest, reply: FastifyReply, { ma
   cookies.clear(request, reply)
 }
 
-/** The sessions to which a request proves that it belongs, by whatever it carries. What is forged or has ended names none. */
+/**
+ * The sessions to which a request proves that it belongs, by whatever it carries, those that are blocked among them: a block
+ * that is lifted later must not sign in who has signed out. What is forged, and an access token that has expired, names none.
+ */
 async function sessionsNamedBy (request: FastifyRequest, { manager, tokens, cookies }: AuthParts): Promise<Set<string>> {
   const ids = new Set<string>()
   const session = manager.opened(request)
@@ -61,11 +63,8 @@ async function sessionsNamedBy (request: FastifyRequest, { manager, tokens, cook
     if (id !== null) ids.add(id)
   }
   for (const text of presentedAccessTokens(request, cookies)) {
-    try {
-      ids.add((await tokens.verify(text)).sessionId)
-    } catch (error) {
-      if (!(error instanceof UnauthenticatedError)) throw error
-    }
+    const id = await tokens.sessionIdOfAccess(text)
+    if (id !== null) ids.add(id)
   }
   return ids
 }
