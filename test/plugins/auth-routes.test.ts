@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { RequestError } from '../../src/plugins/problems.js'
-import { Browser, KEY, LogLines, NAME, setCookies, signed } from '../helpers/session-app.js'
+import { Browser, gate, KEY, LogLines, NAME, setCookies, signed } from '../helpers/session-app.js'
 import { bearer, openTokenApp, PASSWORD, signIn, type SignInAnswer } from '../helpers/token-app.js'
 
 const RT = '__Host-rt'
@@ -96,6 +96,35 @@ t.test('a sign-in whose session cannot be stored is one line of the log at the l
     const errors = log.withMessage(/./).filter(({ level }) => Number(level) >= 50)
     t.equal(errors.length, 1)
     t.match(errors[0], { err: { code: 'ERR_STORE', stack: /disk is on fire/ } })
+  }
+})
+
+t.test('parallel sign-ins beyond maxSessionsPerUser: each that is refused says what to do, and the browser keeps the cookie of one that lives', async (t) => {
+  for (const transport of ['body', 'none']) {
+    const [stored, leave] = [gate(), gate()]
+    let signIns = 0
+    const { app } = await openTokenApp(t, {
+      sessions: { maxSessionsPerUser: 1 },
+      auth: {
+        confirmSignIn: async () => { // its session is stored
+          if (++signIns > 1) return true
+          stored.open()
+          await leave.opened
+          return true
+        }
+      }
+    })
+    const browser = new Browser(app)
+    const [first, second] = [browser.copy(), browser]
+    const early = first.send('POST', '/auth/login', login('ada@example.com', { transport }))
+    await stored.opened
+    t.equal((await second.send('POST', '/auth/login', login('ada@example.com', { transport }))).statusCode, 200)
+    leave.open()
+    const answer = await early
+    t.match(answer.json(), { ...problem(409, 'ERR_SESSION_GONE'), detail: /another sign-in.* sign in again$/ }, transport)
+    t.strictSame(setCookies(answer), [])
+    t.equal((await second.get('/auth/me')).statusCode, 200, 'the other is signed in')
+    t.equal((await first.send('POST', '/auth/login', login('ada@example.com', { transport }))).statusCode, 200, 'and to do so helps')
   }
 })
 

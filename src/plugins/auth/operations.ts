@@ -7,7 +7,7 @@ import type { JsonSchema, Operation, Responses } from '../operation.js'
 import { toAnswer } from '../problems.js'
 import type { Answer } from '../problems.js'
 import type { AuthDocument } from './options.js'
-import { notThere, passwordChanged, userExists, wrongCredentials } from './parts.js'
+import { notThere, passwordChanged, signInEnded, userExists, wrongCredentials } from './parts.js'
 import * as schemas from './schemas.js'
 import { EXAMPLE_SESSION, EXAMPLE_TOKENS, EXAMPLE_USER } from './schemas.js'
 
@@ -30,7 +30,7 @@ const unauthenticated = toAnswer(new UnauthenticatedError(false))
 
 /** What refuses every route that takes a body, or could be given one. */
 const BODY = [COMMON.malformed, inUrl, COMMON.crossSite, COMMON.tooLarge, COMMON.mediaType, COMMON.store]
-const SIGNING_IN = [...BODY, credentials, gone]
+const SIGNING_IN = [...BODY, credentials, toAnswer(signInEnded())]
 /** What refuses a route that reads alone, and one that acts, behind the guard. */
 const GUARDED = [COMMON.malformed, COMMON.noToken, inUrl, conflict, unauthenticated, COMMON.store]
 const GUARDED_ACT = [...BODY, COMMON.noToken, conflict, unauthenticated]

@@ -48,6 +48,10 @@ export const wrongCredentials = (): RequestError =>
 export const userExists = (): RequestError =>
   new RequestError(409, 'ERR_USER_EXISTS', 'there is a user with this e-mail address', 'email')
 
+/** The answer to a sign-in whose session did not live until its answer. It is no fault of the credentials, and to try again helps. */
+export const signInEnded = (): RequestError =>
+  new RequestError(409, 'ERR_SESSION_GONE', 'the session of this sign-in was ended before its answer, as by another sign-in of the user: sign in again')
+
 /** The answer where the password was changed and the rest could not be done: to ask again with the old one would be a wrong guess. */
 export const passwordChanged = ({ statusCode }: { readonly statusCode: number }): RequestError =>
   new RequestError(statusCode, 'ERR_PASSWORD_CHANGED', 'the password was changed; after that something failed: sign in again, with the new password')

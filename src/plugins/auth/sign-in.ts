@@ -7,7 +7,7 @@ import type { TokenBody } from '../transport.js'
 import { choiceIn, flagIn, textIn } from './body.js'
 import type { AuthOperations } from './operations.js'
 import type { AuthUser, Credentials } from './options.js'
-import { routeOf, userExists, wrongCredentials } from './parts.js'
+import { routeOf, signInEnded, userExists, wrongCredentials } from './parts.js'
 import type { AuthParts, Exchange } from './parts.js'
 import { TRANSPORTS } from './schemas.js'
 import { toEntry } from './session-entry.js'
@@ -87,12 +87,14 @@ async function signIn (user: AuthUser, wish: Wish, { options, tokens, manager, c
     cookies.clear(request, reply) // of another sign-in: they would contradict this one
     const { transport } = wish
     const body = transport === 'none' ? {} : sendTokens(reply, await tokens.issue(request, { noEvidence: transport === 'hybrid' }), transport, cookies)
+    // under a limit another sign-in may have ended it: a dead cookie must not take the place of that one's
+    if (transport === 'none' && manager.options.maxSessionsPerUser > 0) await session.reload()
     const { record } = session
     if (record === null) throw new SessionGoneError()
     return { user: profile, session: toEntry(record, record.id), ...body }
   } catch (error) {
     await session.destroy().catch((err: unknown) => { request.log.warn({ err, sessionId: session.id }, 'the session of a sign-in that failed could not be ended; nobody has its cookie') })
-    throw error
+    throw error instanceof SessionGoneError ? signInEnded() : error
   }
 }
 
