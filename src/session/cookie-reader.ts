@@ -1,10 +1,28 @@
+import { LruMap } from 'toad-cache'
 import { readCookies } from './cookie.js'
 import type { CookieCodec, VerifiedCookie } from './cookie.js'
 
-/** Finds the session cookie of a request. */
+/** Most cookies that are remembered: some 5 MB. */
+const REMEMBERED = 10_000
+/** 256 bits of the signature, or of what seals it. */
+const END_CHARS = 43
+
+/** A cookie that was verified. */
+interface Remembered {
+  readonly value: string
+  readonly cookie: VerifiedCookie
+}
+
+/**
+ * Finds the session cookie of a request.
+ *
+ * Cookies that were verified once are remembered under their exact value: the same value verifies again, for the keys stay as
+ * they are. It says nothing of the session, whose row is looked up each time. They are found by their end, as access tokens are.
+ */
 export class CookieReader {
   readonly #name: string
   readonly #codec: CookieCodec
+  readonly #remembered = new LruMap<Remembered>(REMEMBERED)
 
   constructor (name: string, codec: CookieCodec) {
     this.#name = name
@@ -17,10 +35,25 @@ export class CookieReader {
    */
   read (header: string | undefined): VerifiedCookie | 'forged' | 'duplicate' | null {
     const values = readCookies(header, this.#name)
-    if (values.length === 0) return null
-    const verified = [...new Set(values)].map((value) => this.#codec.decode(value)).filter((cookie) => cookie !== null)
-    const [only] = verified
-    if (only === undefined) return 'forged'
-    return verified.length === 1 ? only : 'duplicate'
+    const [value] = values
+    if (value === undefined) return null
+    if (values.length === 1) return this.#verify(value) ?? 'forged'
+    const [only, ...more] = [...new Set(values)].map((value) => this.#verify(value)).filter((cookie) => cookie !== null)
+    return more.length > 0 ? 'duplicate' : only ?? 'forged'
+  }
+
+  #verify (value: string): VerifiedCookie | null {
+    const known = this.#remembered.get(value.slice(-END_CHARS))
+    if (known?.value === value) return known.cookie
+    const cookie = this.#codec.decode(value)
+    if (cookie !== null) this.#remember(copyOf(value), cookie)
+    return cookie
+  }
+
+  #remember (value: string, cookie: VerifiedCookie): void {
+    this.#remembered.set(value.slice(-END_CHARS), { value, cookie })
   }
 }
+
+/** A text of its own: a part of the header would keep all of it in memory. */
+const copyOf = (value: string): string => Buffer.from(value, 'latin1').toString('latin1')

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { CREDENTIAL_CHARS, decodeCredential, encodeCredential } from '../core/credential.js'
+import { CREDENTIAL_CHARS, decodeCredential, encodeCredential, hashSecret } from '../core/credential.js'
 import type { Credential } from '../core/credential.js'
 import { deriveKey } from '../core/keys.js'
 
@@ -19,6 +19,8 @@ export interface CookieSealer {
 /** A credential that verified. */
 export interface VerifiedCookie {
   readonly credential: Credential
+  /** What the store keeps of its secret. */
+  readonly secretHash: Uint8Array
   /** An older key made it: send it again, made with the newest. */
   readonly renew: boolean
 }
@@ -54,7 +56,7 @@ export function createCookieCodec ({ cookieName, keys, sealer }: {
     if (value.length !== CREDENTIAL_CHARS + 1 + SIGNATURE_CHARS || !SIGNED.test(value)) return null
     const { valid, renew } = signer.unsign(value.slice(0, CREDENTIAL_CHARS + 1) + toBase64(value.slice(CREDENTIAL_CHARS + 1)))
     const credential = valid ? decodeCredential(value.slice(0, CREDENTIAL_CHARS)) : null
-    return credential && { credential, renew }
+    return credential && { credential, secretHash: hashSecret(credential.secret), renew }
   }
   const sign = (credential: Credential): string => {
     const text = encodeCredential(credential)
@@ -66,7 +68,7 @@ export function createCookieCodec ({ cookieName, keys, sealer }: {
     decode (value) {
       const opened = sealer.open(value)
       const verified = opened && verify(opened.text)
-      return verified && { credential: verified.credential, renew: verified.renew || opened.renew }
+      return verified && { ...verified, renew: verified.renew || opened.renew }
     }
   }
 }

@@ -1,4 +1,4 @@
-import { equalHashes, hashSecret } from '../core/credential.js'
+import { equalHashes } from '../core/credential.js'
 import { SessionGoneError, StoreError } from '../core/errors.js'
 import { rejectSharedKeys } from '../core/keys.js'
 import { type RepeatingTimer, startTimer } from '../core/timer.js'
@@ -220,33 +220,23 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   async #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
-    const { id, secret } = cookie.credential
+    const { credential: { id }, secretHash } = cookie
     let record: SessionRecord | null
     let reason: RejectionReason | null
     try {
       record = await this.store.get(id)
-      reason = await this.#judge(record, secret)
+      reason = rejectionOf(record, secretHash)
+      // a row edited by hand: nothing of it can be trusted, and no request of its owner would ever work again
+      if (reason === 'corrupt') await this.store.delete(id)
     } catch (error) {
       const policy = request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
       if (!(error instanceof StoreError) || policy !== 'anonymous') throw error
       request.log.error({ err: error }, 'session storage failed; answering as to a stranger')
       return this.#session(request, reply, null, null, true)
     }
-    if (record === null || reason !== null) {
-      this.#reject(request, reason ?? 'unknown', id)
-      return this.#session(request, reply, null, cookie, false)
-    }
-    return this.#session(request, reply, record, cookie, false)
-  }
-
-  /** Why a record is not this cookie's session; `null`: it is. */
-  async #judge (record: SessionRecord | null, secret: Buffer): Promise<RejectionReason | null> {
-    if (record === null) return 'unknown'
-    if (!equalHashes(record.secretHash, hashSecret(secret))) return 'replaced'
-    if (isValues(record.values)) return null
-    // a row edited by hand: nothing of it can be trusted, and no request of its owner would ever work again
-    await this.store.delete(record.id)
-    return 'corrupt'
+    if (reason === null) return this.#session(request, reply, record, cookie, false)
+    this.#reject(request, reason, id)
+    return this.#session(request, reply, null, cookie, false)
   }
 
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
@@ -303,4 +293,11 @@ export class SessionManager implements Manager, SessionHost {
     this.signals.fire(sessionId, 'ended')
     publish(this, 'ended', { sessionId })
   }
+}
+
+/** Why a record is not the session of a cookie; `null`: it is. */
+function rejectionOf (record: SessionRecord | null, secretHash: Uint8Array): RejectionReason | null {
+  if (record === null) return 'unknown'
+  if (!equalHashes(record.secretHash, secretHash)) return 'replaced'
+  return isValues(record.values) ? null : 'corrupt'
 }

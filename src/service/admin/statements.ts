@@ -6,7 +6,7 @@
  */
 import type { Statement, Template } from '../../stores/postgres/statement.js'
 import { template } from '../../stores/postgres/statement.js'
-import { columns } from '../../stores/postgres/rows.js'
+import { recordOf } from '../../stores/postgres/rows.js'
 import { TABLES, USERS } from '../database/tables.js'
 
 /** A page of the list. */
@@ -23,7 +23,7 @@ export type Filter =
 
 /** $3 is what is looked for. A filter has a statement of its own, so that each can use its index. */
 const list = (label: string, condition: string): Template => template(label, (tables) => `
-  SELECT ${columns('t', 'now()')}, u.email AS user_email, u.is_admin AS user_is_admin, u.disabled_at IS NOT NULL AS user_disabled
+  SELECT ${recordOf('t', 'now()')}, u.email AS user_email, u.is_admin AS user_is_admin, u.disabled_at IS NOT NULL AS user_disabled
   FROM ${tables.sessions} AS t LEFT JOIN ${USERS} AS u ON u.id::text = t.user_id
   WHERE t.expires_at > now() AND ($1::uuid IS NULL OR t.id > $1) AND ${condition}
   ORDER BY t.id

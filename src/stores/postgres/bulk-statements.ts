@@ -2,7 +2,7 @@
 
 import type { SaveEntry } from '../bulk-store.js'
 import type { Tables } from './names.js'
-import { columns } from './rows.js'
+import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
 import { MAX_VALUES_BYTES, slidTo } from './statements.js'
 
@@ -30,14 +30,14 @@ const SAVE_MANY = template('saveMany', (tables) => `
     SET expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes = 0
-    RETURNING ${columns('t', 't.last_seen_at')}
+    RETURNING ${recordOf('t', 't.last_seen_at')}
   ), saved AS (
     UPDATE ${tables.sessions} AS t
     SET "values" = c.merged, version = c.version + c.changes,
       expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
-    RETURNING ${columns('t', 't.last_seen_at')}
+    RETURNING ${recordOf('t', 't.last_seen_at')}
   )
   SELECT * FROM slid UNION ALL SELECT * FROM saved`)
 

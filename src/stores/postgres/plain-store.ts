@@ -162,7 +162,16 @@ function written (row: Row | undefined): SessionRecord | null {
 
 /** A fresh record with each reading: no two callers share what can be changed. */
 function readers (rows: readonly Row[]): ReadonlyMap<string, Reader> {
-  return new Map(rows.map((row) => [String(row['id']), () => toRecord(row)]))
+  const found = new Map<string, Reader>()
+  for (const row of rows) {
+    let first: SessionRecord | null = toRecord(row)
+    found.set(first.id, () => {
+      const record = first ?? toRecord(row)
+      first = null
+      return record
+    })
+  }
+  return found
 }
 
 /** The address as PostgreSQL takes it, without a zone; what a proxy made up is left out, for it must not stop a sign-in. */

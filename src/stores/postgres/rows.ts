@@ -5,46 +5,59 @@ export type Row = Readonly<Record<string, string | null>>
 
 const LAST_DATE = 8.64e15
 
+/** What `recordOf` selects: seconds since 1970, or text where a time is infinite. */
+type Seconds = number | string
+type RecordRow = readonly [
+  id: string, secretHash: string, userId: string | null, values: JsonObject, claims: unknown,
+  createdAt: Seconds, expiresAt: Seconds, absoluteExpiresAt: Seconds, lastSeenAt: Seconds, authenticatedAt: Seconds | null,
+  maxAge: number | null, userAgent: string | null, clientIp: string | null, blockedAt: Seconds | null, blockedReason: string | null,
+  version: number, readAt: Seconds
+]
+
 /**
- * What every statement that answers a session selects of its row, for `toRecord`.
+ * What every statement that answers a session selects of its row, for `toRecord`: one JSON array, for reading one long
+ * text costs a third of reading seventeen short ones.
  *
- * Casts in SQL make the text independent of DateStyle, TimeZone and bytea_output.
+ * Independent of DateStyle, TimeZone and bytea_output.
  * @param row the alias of the table
  * @param readAt the instant, in SQL, at which the row is read
  */
-export const columns = (row: string, readAt: string): string => `
-    ${row}.id, encode(${row}.secret_hash, 'hex') AS secret_hash, ${row}.user_id,
-    ${row}."values"::text AS "values", ${row}.claims::text AS claims,
-    extract(epoch FROM ${row}.created_at) AS created_at, extract(epoch FROM ${row}.expires_at) AS expires_at,
-    extract(epoch FROM ${row}.absolute_expires_at) AS absolute_expires_at,
-    extract(epoch FROM ${row}.last_seen_at) AS last_seen_at, extract(epoch FROM ${row}.authenticated_at) AS authenticated_at,
-    ${row}.max_age, ${row}.user_agent, host(${row}.client_ip) AS client_ip,
-    extract(epoch FROM ${row}.blocked_at) AS blocked_at, ${row}.blocked_reason, ${row}.version,
-    extract(epoch FROM ${readAt}) AS read_at`
+export const recordOf = (row: string, readAt: string): string => `json_build_array(
+      ${row}.id, encode(${row}.secret_hash, 'hex'), ${row}.user_id, ${row}."values", ${row}.claims,
+      ${epoch(`${row}.created_at`)}, ${epoch(`${row}.expires_at`)}, ${epoch(`${row}.absolute_expires_at`)},
+      ${epoch(`${row}.last_seen_at`)}, ${epoch(`${row}.authenticated_at`)},
+      ${row}.max_age, ${row}.user_agent, host(${row}.client_ip), ${epoch(`${row}.blocked_at`)}, ${row}.blocked_reason,
+      ${row}.version, ${epoch(readAt)}) AS record`
+
+const epoch = (instant: string): string => `date_part('epoch', ${instant})`
 
 /**
  * The record of a row. What a hand in psql has put into `values` comes back as it stands: a manager ends a session whose
  * values are no object. Claims that are none grant nothing.
  */
 export function toRecord (row: Row): SessionRecord {
+  const [
+    id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
+    maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
+  ] = JSON.parse(text(row, 'record')) as RecordRow // values: or what somebody has made of them, see above
   return {
-    id: text(row, 'id'),
-    secretHash: new Uint8Array(Buffer.from(text(row, 'secret_hash'), 'hex')),
-    userId: row['user_id'] ?? null,
-    values: JSON.parse(text(row, 'values')) as JsonObject, // or what somebody has made of it: see above
-    claims: toClaims(text(row, 'claims')),
-    createdAt: toDate(text(row, 'created_at')),
-    expiresAt: toDate(text(row, 'expires_at')),
-    absoluteExpiresAt: toDate(text(row, 'absolute_expires_at')),
-    lastSeenAt: toDate(text(row, 'last_seen_at')),
-    authenticatedAt: orNull(row['authenticated_at'], toDate),
-    maxAge: orNull(row['max_age'], Number),
-    userAgent: row['user_agent'] ?? null,
-    clientIp: row['client_ip'] ?? null,
-    blockedAt: orNull(row['blocked_at'], toDate),
-    blockedReason: row['blocked_reason'] ?? null,
-    version: Number(row['version']),
-    readAt: toDate(text(row, 'read_at'))
+    id,
+    secretHash: new Uint8Array(Buffer.from(secretHash, 'hex')),
+    userId,
+    values,
+    claims: toClaims(claims),
+    createdAt: toDate(createdAt),
+    expiresAt: toDate(expiresAt),
+    absoluteExpiresAt: toDate(absoluteExpiresAt),
+    lastSeenAt: toDate(lastSeenAt),
+    authenticatedAt: authenticatedAt === null ? null : toDate(authenticatedAt),
+    maxAge,
+    userAgent,
+    clientIp,
+    blockedAt: blockedAt === null ? null : toDate(blockedAt),
+    blockedReason,
+    version,
+    readAt: toDate(readAt)
   }
 }
 
@@ -55,18 +68,13 @@ export function text (row: Row, column: string): string {
   return value
 }
 
-function orNull<T> (value: string | null | undefined, read: (text: string) => T): T | null {
-  return typeof value === 'string' ? read(value) : null
+/** Of what is no object, none. */
+export function toClaims (parsed: unknown): Claims {
+  return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? parsed as Claims : {}
 }
 
-export function toClaims (json: string): Claims {
-  if (json === '{}') return {}
-  const parsed: unknown = JSON.parse(json)
-  return typeof parsed === 'object' && !Array.isArray(parsed) ? { ...parsed } : {}
-}
-
-/** Cut from microseconds to milliseconds as text, then rounded: as a double, 1700000000.123 is a little less. */
-export function toDate (epoch: string): Date {
-  const ms = Math.round(Number(epoch.slice(0, -3)) * 1000)
-  return new Date(Number.isNaN(ms) ? Math.sign(Number(epoch)) * LAST_DATE : Math.max(-LAST_DATE, Math.min(LAST_DATE, ms)))
+/** Cut from microseconds to milliseconds: as a double, 1700000000.123 seconds are a little less, so microseconds are rounded first. */
+export function toDate (seconds: number | string): Date {
+  const ms = Math.floor(Math.round(Number(seconds) * 1e6) / 1e3)
+  return new Date(Math.max(-LAST_DATE, Math.min(LAST_DATE, ms)))
 }

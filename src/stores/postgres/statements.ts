@@ -11,7 +11,7 @@
 
 import type { Claims, NewSession, SessionChange } from '../../session/store.js'
 import type { Tables } from './names.js'
-import { columns } from './rows.js'
+import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
@@ -26,7 +26,7 @@ export const slidTo = (at: string, seconds: string): string => `LEAST(${at} + ${
 const userLock = (tables: Tables, userId: string): string => `pg_advisory_xact_lock(hashtextextended('${tables.lockKey}user:' || ${userId}, 0))`
 
 const GET = template('get', (tables) => `
-  SELECT ${columns('t', 'now()')}
+  SELECT ${recordOf('t', 'now()')}
   FROM ${tables.sessions} AS t
   WHERE t.id = $1::uuid AND ${live('t', 'now()')}`)
 
@@ -38,7 +38,7 @@ export const get = (tables: Tables, id: string): Statement => GET(tables, [id])
 const GET_MANY = template('getMany', (tables) => `
   SELECT found.*
   FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-    SELECT ${columns('t', 'now()')}
+    SELECT ${recordOf('t', 'now()')}
     FROM ${tables.sessions} AS t
     WHERE t.id = wanted.id AND ${live('t', 'now()')}
     OFFSET 0) AS found`)
@@ -50,7 +50,7 @@ const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t
   SET expires_at = ${slidTo('clock_timestamp()', 'coalesce(t.max_age, $3::float8)')}, last_seen_at = clock_timestamp()
   WHERE t.id = $1::uuid AND t.secret_hash = $2::bytea AND ${LIVE_NOW}
-  RETURNING ${columns('t', 't.last_seen_at')}`)
+  RETURNING ${recordOf('t', 't.last_seen_at')}`)
 
 /** Writes the time columns alone. One row, or none: gone. */
 export const slide = (tables: Tables, id: string, secretHash: Uint8Array, idleSeconds: number): Statement =>
@@ -86,7 +86,7 @@ const changing = (tables: Tables, { lock, stored, life = 't.max_age', set = '', 
       max_age = m.life, expires_at = ${slidTo('m.at', 'coalesce(m.life, $3::float8)')}, last_seen_at = m.at
     FROM m
     WHERE t.id = m.id AND NOT m.conflict AND NOT m.too_large
-    RETURNING ${columns('t', 't.last_seen_at')}
+    RETURNING ${recordOf('t', 't.last_seen_at')}
   )${besides}
   SELECT m.conflict, m.too_large, u.* FROM m LEFT JOIN u ON true`
 
@@ -178,7 +178,7 @@ const CREATE = template('create', (tables) => `
       sized.at, CASE WHEN $3::text IS NOT NULL THEN sized.at END, $7::integer, $10::text, $11::inet
     FROM sized
     WHERE NOT sized.too_large
-    RETURNING ${columns('t', 't.created_at')}
+    RETURNING ${recordOf('t', 't.created_at')}
   )
   SELECT sized.too_large, i.* FROM sized LEFT JOIN i ON true`)
 
@@ -236,7 +236,7 @@ const UNBLOCK = template('unblock', (tables) => `
 export const unblock = (tables: Tables, id: string): Statement => UNBLOCK(tables, [id])
 
 const LIST_BY_USER = template('listByUser', (tables) => `
-  SELECT ${columns('t', 'now()')}
+  SELECT ${recordOf('t', 'now()')}
   FROM ${tables.sessions} AS t
   WHERE t.user_id = $1::text AND t.expires_at > now()
   ORDER BY t.last_seen_at DESC, t.id`)

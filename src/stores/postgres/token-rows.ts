@@ -14,7 +14,7 @@ function toFacts (row: Row): LineageFacts {
   return {
     sessionId: text(row, 'session_id'),
     userId: text(row, 'user_id'),
-    claims: toClaims(text(row, 'claims')),
+    claims: toClaims(JSON.parse(text(row, 'claims'))),
     authenticatedAt: typeof authenticatedAt === 'string' ? instant(authenticatedAt) : null,
     expiresAt: instant(text(row, 'expires_at')),
     generation: Number(text(row, 'generation')),

@@ -11,7 +11,7 @@ import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
 import type { AccessFacts, LineageRules, NewLineage } from '../../tokens/store.js'
 import type { Tables } from './names.js'
 import { ALL_SESSIONS } from './revocation-statements.js'
-import { columns } from './rows.js'
+import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
 
 /** An access token that is issued now says an instant after the last revocation, within the same millisecond too. */
@@ -40,9 +40,9 @@ const CREATE = template('createRefreshToken', (tables) => `
       absolute_expires_at = t.created_at + $5::float8 * interval '1 second', last_seen_at = m.at
     FROM i JOIN m ON m.id = i.session_id
     WHERE t.id = i.session_id
-    RETURNING ${columns('t', 'm.issued_at')}
+    RETURNING ${recordOf('t', 'm.issued_at')}
   )
-  SELECT u.id IS NULL AS taken, u.* FROM m LEFT JOIN u ON true`)
+  SELECT u.record IS NULL AS taken, u.record FROM m LEFT JOIN u ON true`)
 
 /** Begins a lineage, and gives the session its times. One row: the session, or that it has a lineage; none: not live, or another user's. */
 export const createRefreshToken = (tables: Tables, { sessionId, userId, tokenHash, idleSeconds, absoluteSeconds }: NewLineage): Statement =>
