@@ -29,18 +29,14 @@ export class Connections {
    */
   async acquire (deadline: Deadline, bornAfter = -Infinity): Promise<PoolClient> {
     for (;;) {
-      const client = await this.#next(deadline)
+      if (this.#refused && this.#pool.idleCount === 0) {
+        this.#probing ??= this.#probe().finally(() => { this.#probing = undefined })
+        await deadline.race(this.#probing)
+      }
+      const client = await this.#connect(deadline)
       if (bornAfter === -Infinity || (bornAt.get(client) ?? -Infinity) > bornAfter) return client
       client.release(true)
     }
-  }
-
-  async #next (deadline: Deadline): Promise<PoolClient> {
-    if (this.#refused && this.#pool.idleCount === 0) {
-      this.#probing ??= this.#probe().finally(() => { this.#probing = undefined })
-      await deadline.race(this.#probing)
-    }
-    return await this.#connect(deadline)
   }
 
   async #connect (deadline: Deadline): Promise<PoolClient> {

@@ -115,7 +115,7 @@ export class Database {
   }
 
   #query ({ name, text, values }: Statement): QueryConfig {
-    return { ...(this.#named && { name }), text, values: [...values], types: AS_TEXT }
+    return this.#named ? { name, text, values: [...values], types: AS_TEXT } : { text, values: [...values], types: AS_TEXT }
   }
 }
 
