@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import Fastify from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { StoreError } from '../core/errors.js'
 import { parseKeys } from '../core/keys.js'
 import { startTimer } from '../core/timer.js'
@@ -24,7 +24,7 @@ import type { Readiness } from './database.js'
 import { warned } from './database/health.js'
 import type { Sources } from './metrics/families.js'
 import { securityHeaders } from './headers.js'
-import { notFound } from './not-found.js'
+import { answerUnreadable, notFound, unreadableUrl } from './not-found.js'
 import { Observer } from './observe.js'
 import { openApi } from './openapi/openapi.js'
 import { documentPage } from './openapi/page.js'
@@ -72,6 +72,8 @@ declare module 'fastify' {
 
 /** A whole session as JSON, and room for how a client may escape it. */
 const BODY_BYTES = 512 * 1024
+/** In a path: the id of a user, 256 characters of other applications at most, each of them escaped. */
+const LONGEST_PARAMETER = 256 * 9
 /** For a head, and for all of a request. Who is late is looked for so often. */
 const REQUEST_MS = 30_000
 const CHECK_MS = 5_000
@@ -93,9 +95,10 @@ export function buildApp (parts: AppParts): FastifyInstance {
     requestTimeout: REQUEST_MS, // in place of what stands in `http`
     http: { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS },
     return503OnClosing: false, // what still comes in is answered; the connection is closed with it
-    genReqId: () => randomUUID(),
+    genReqId: (raw) => unreadableUrl(raw)?.id ?? randomUUID(),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
-    frameworkErrors: answerFrameworkError,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors (error, { id, raw }, reply) { answerUnreadable(app, { error, id }, raw, reply.raw) },
     clientErrorHandler: answerClientError
   })
   app.addHook('onRequest', async (request, reply) => { reply.header('x-request-id', request.id) })
@@ -109,9 +112,9 @@ export function buildApp (parts: AppParts): FastifyInstance {
   takeJsonOnly(app)
   serializePlainly(app)
   app.register(openApi, { options: config.sessions.options })
-  app.register(documentPage)
   app.register(healthRoutes, { readiness: { check: async () => warned(await readiness.check(), observer.feedFault) } })
   app.register(views)
+  app.register(documentPage)
   app.register(notFound)
   if (observer.metrics !== null) app.register(metricsRoute, { metrics: observer.metrics })
   app.register(async (app) => { await registerSessions(app, parts, observer) })
@@ -169,10 +172,4 @@ async function registerSessions (app: FastifyInstance, { config, authKeys, token
 function notReady () {
   const { problem, headers } = toAnswer(new StoreError('start'))
   return { problem: { ...problem, detail: 'the service is starting or its database does not answer; try again' }, headers: { ...headers, 'retry-after': RETRY_SECONDS } }
-}
-
-/** Before any hook has run: a URL that cannot be decoded, or a part of it that is too long. */
-function answerFrameworkError (error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" })
-  void sendAnswer(reply, toAnswer(error))
 }

@@ -101,15 +101,14 @@ t.test('the names of cookies in the document are those of the configuration', as
   t.strictSame(await names({ SESSION_SECURE: 'on', SESSION_COOKIE_NAME: 'who' }), ['who', '__Host-at', 'X-Refresh-Token', '__Host-rt'])
 })
 
-t.test('the document is there before the service is ready, as JSON and as YAML, and has no session', async (t) => {
-  const app = await openService(t, { readiness: NOT_READY })
-  t.equal((await app.inject('/session')).statusCode, 503)
+t.test('the document is there as a page, as JSON and as YAML, and has no session', async (t) => {
+  const app = await openService(t)
   for (const [url, type] of [['/docs', 'text/html'], ['/docs/json', 'application/json'], ['/docs/yaml', 'application/x-yaml']] as const) {
     const answer = await app.inject(url)
     t.equal(answer.statusCode, 200, url)
     t.match(answer.headers['content-type'], type)
     t.notOk('set-cookie' in answer.headers)
-    t.match(answer.headers['content-security-policy'], /^default-src 'none'; script-src 'self';/)
+    t.match(answer.headers['content-security-policy'], /^default-src 'none'; object-src 'none'; script-src 'self';/)
     t.notMatch(answer.headers['content-security-policy'], /unsafe|https?:/)
   }
 })

@@ -115,7 +115,7 @@ void t.test('what is refused is a page for browsers and a problem document for p
 
 void t.test('before the service is ready its pages say so, in their style', async (t) => {
   const app = await openService(t, { readiness: { isReady: false, check: async () => ({ reasons: [], warnings: [] }) } })
-  for (const url of ['/', '/login', '/account/sessions']) {
+  for (const url of ['/', '/login', '/account/sessions', '/docs']) {
     const answer = await app.inject({ url, headers: HTML })
     t.match(answer, { statusCode: 503, headers: { 'retry-after': '3', 'content-type': /^text\/html/ }, body: /The service does not answer/ }, url)
     t.match(answer.body, 'Try again in 3 seconds.')

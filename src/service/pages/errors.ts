@@ -63,6 +63,7 @@ function toRefusal (error: unknown): unknown {
 function wordsFor ({ code, status, detail }: Problem, reply: FastifyReply): Words {
   const wait = waitIn(reply.getHeader('retry-after'))
   if (status === 429) return { title: 'Too many attempts', text: `There were more attempts than are allowed. Try again ${wait}.` }
+  if (status === 414) return { title: 'This address is too long', text: 'Nothing here has one as long. Perhaps something was pasted into it.' }
   if (status === 503) return doubtful({ title: 'The service does not answer', text: `It is starting, or its database cannot be reached. Try again ${wait}.` }, reply)
   if (code === 'ERR_SESSION_GONE') return doubtful(SESSION_GONE, reply)
   const known = WORDS[code]
