@@ -50,7 +50,7 @@ export class Visitor {
 }
 
 /** The hidden fields of the first form with this action; where there is none, the token of the page, which is one for all its forms. */
-function hiddenIn (body: string, action: string): Record<string, string> {
+export function hiddenIn (body: string, action: string): Record<string, string> {
   const [form = ''] = (body.split(`action="${action}"`)[1] ?? body).split('</form>')
   return Object.fromEntries([...form.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g)].map(([, name = '', value = '']): [string, string] => [name, value]))
 }

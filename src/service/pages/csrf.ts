@@ -31,6 +31,12 @@ export async function protectForms (app: FastifyInstance, { manager, key }: { re
   })
 }
 
+/** Whether a form was refused for its token. */
+export function isOutOfDate (error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : null
+  return code === 'FST_CSRF_MISSING_SECRET' || code === 'FST_CSRF_INVALID_TOKEN'
+}
+
 /** One token an answer, made when a form asks for it: a stranger who is shown no form gets no cookie. */
 export function tokenMaker (reply: FastifyReply, manager: SessionManager): () => string {
   let token: string | undefined

@@ -5,7 +5,9 @@ import { handleError, RequestError } from '../../plugins/problems.js'
 import { isUnsafe } from '../../session/cross-site.js'
 import { addVary } from '../../session/http.js'
 import { UnauthenticatedError } from '../../tokens/errors.js'
+import { isOutOfDate } from './csrf.js'
 import { waitIn } from './form.js'
+import type { Refusal } from './form.js'
 import { localPath } from './local-path.js'
 import { prefersPage } from './prefers-page.js'
 
@@ -34,6 +36,24 @@ export function handlePageError (error: unknown, request: FastifyRequest, reply:
   return handleError(toRefusal(error), request, reply)
 }
 
+const OUT_OF_DATE: Refusal = {
+  errors: [{ field: null, text: 'This form was out of date: another page was opened after it. Send it once more. If that does not help, let your browser keep the cookies of this site.' }],
+  status: 403,
+  headers: {}
+}
+
+/**
+ * The errorHandler of a form for strangers. To tabs that are opened at once each answer brings a cookie, of which the
+ * browser keeps the last: the forms of the others are shown again, filled in, with a token that holds.
+ */
+export function orShowAgain (show: (request: FastifyRequest, reply: FastifyReply, refusal: Refusal) => Promise<string>): (...given: Parameters<typeof handlePageError>) => Promise<FastifyReply | string> {
+  return async (error, request, reply) => {
+    if (!isOutOfDate(error) || request.auth !== null || !prefersPage(request)) return handlePageError(error, request, reply)
+    addVary(reply, 'Accept')
+    return await show(request, reply, OUT_OF_DATE)
+  }
+}
+
 /** An onSend hook: a problem document becomes a page for whoever would rather have one, whoever wrote it. */
 export const showProblem: onSendAsyncHookHandler = async (request, reply, payload) => {
   if (typeof payload !== 'string' || reply.getHeader('content-type') !== PROBLEM_TYPE) return payload
@@ -55,7 +75,7 @@ function signInUrl ({ method, url, server, routeOptions }: FastifyRequest): stri
 /** The errors of the plugins of the pages, as ours. */
 function toRefusal (error: unknown): unknown {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : null
-  if (code === 'FST_CSRF_MISSING_SECRET' || code === 'FST_CSRF_INVALID_TOKEN') return new RequestError(403, 'ERR_CSRF', 'the token of the form is not that of this session')
+  if (isOutOfDate(error)) return new RequestError(403, 'ERR_CSRF', 'the token of the form is not that of this session')
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new RequestError(415, 'ERR_MEDIA_TYPE', 'the body must be application/x-www-form-urlencoded')
   return error
 }

@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { keepCookiesOnFailure, logIn } from '../../plugins/auth/sign-in.js'
+import { orShowAgain } from './errors.js'
 import { EMPTY_FORM, refusalFor, required, textOf, toRefusal } from './form.js'
 import type { Refusal } from './form.js'
 import { localPath } from './local-path.js'
@@ -18,11 +19,9 @@ export function loginPage (app: FastifyInstance, { auth }: PageParts): void {
     return await render(reply, 'login', { form: EMPTY_FORM, next: path, notice: strangersNotice(notice) })
   })
 
-  app.post('/login', { onSend: keepCookiesOnFailure(auth) }, async (request, reply) => {
-    const { body } = request
-    const [email, password, remember] = [textOf(body, 'email'), textOf(body, 'password'), textOf(body, 'remember')]
-    const next = localPath(textOf(body, 'next'))
-    const refuse = async (refusal: Refusal): Promise<string> => await renderAgain(reply, 'login', refusal, { values: { email, remember }, next })
+  app.post('/login', { onSend: keepCookiesOnFailure(auth), errorHandler: orShowAgain(showAgain) }, async (request, reply) => {
+    const { email, password, remember, next } = fieldsOf(request)
+    const refuse = async (refusal: Refusal): Promise<string> => await showAgain(request, reply, refusal)
     const refusal = refusalFor([required('email', email, 'Enter your e-mail address.'), required('password', password, 'Enter your password.')])
     if (refusal !== null) return await refuse(refusal)
     try {
@@ -33,4 +32,12 @@ export function loginPage (app: FastifyInstance, { auth }: PageParts): void {
     notify(request, 'You are signed in.')
     return reply.redirect(next ?? '/', 303)
   })
+}
+
+const fieldsOf = ({ body }: FastifyRequest) =>
+  ({ email: textOf(body, 'email'), password: textOf(body, 'password'), remember: textOf(body, 'remember'), next: localPath(textOf(body, 'next')) })
+
+async function showAgain (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): Promise<string> {
+  const { email, remember, next } = fieldsOf(request)
+  return await renderAgain(reply, 'login', refusal, { values: { email, remember }, next })
 }

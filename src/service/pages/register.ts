@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { keepCookiesOnFailure, register } from '../../plugins/auth/sign-in.js'
+import { orShowAgain } from './errors.js'
 import { EMPTY_FORM, refusalFor, repeated, required, textOf, toRefusal } from './form.js'
 import type { Refusal } from './form.js'
 import { notify } from './notices.js'
@@ -13,10 +14,10 @@ export function registerPage (app: FastifyInstance, { auth }: PageParts): void {
     return await render(reply, 'register', { form: EMPTY_FORM })
   })
 
-  app.post('/register', { onSend: keepCookiesOnFailure(auth) }, async (request, reply) => {
+  app.post('/register', { onSend: keepCookiesOnFailure(auth), errorHandler: orShowAgain(showAgain) }, async (request, reply) => {
     const { body } = request
     const [email, password] = [textOf(body, 'email'), textOf(body, 'password')]
-    const refuse = async (refusal: Refusal): Promise<string> => await renderAgain(reply, 'register', refusal, { values: { email } })
+    const refuse = async (refusal: Refusal): Promise<string> => await showAgain(request, reply, refusal)
     const refusal = refusalFor([
       required('email', email, 'Enter your e-mail address.'),
       required('password', password, 'Choose a password.') ?? repeated(password, textOf(body, 'repeat'))
@@ -30,4 +31,8 @@ export function registerPage (app: FastifyInstance, { auth }: PageParts): void {
     notify(request, 'Your account is made, and you are signed in.')
     return reply.redirect('/', 303)
   })
+}
+
+async function showAgain ({ body }: FastifyRequest, reply: FastifyReply, refusal: Refusal): Promise<string> {
+  return await renderAgain(reply, 'register', refusal, { values: { email: textOf(body, 'email') } })
 }
