@@ -147,7 +147,7 @@ function startCleanup (app: FastifyInstance, everySeconds = CLEANUP_INTERVAL, wh
 /** What has sessions: the library's plugins, the routes on them, and the users. */
 async function registerSessions (app: FastifyInstance, { config, authKeys, tokenKeys, store, tokenStore, database, hasher = new Argon2Hasher() }: AppParts, observer: Observer): Promise<void> {
   const { options, encryptionKeys } = config.sessions
-  const { rateLimit: isOn, adminEmails } = config.users
+  const { rateLimit: isOn, adminEmails, clearSiteData } = config.users
   const keys = parseKeys('SESSION_AUTH_KEYS', authKeys.reveal())
   const [key = Buffer.alloc(0)] = keys // there is one at least
   const throttle = new Throttle({ database, key, isOn, exemptsLoopback: !config.isProduction })
@@ -161,10 +161,10 @@ async function registerSessions (app: FastifyInstance, { config, authKeys, token
   const acts = new AdminActs({ sessions: app.sessions, users, audit: observer.audit })
   await app.register(keySetRoute)
   await app.register(sessionRoutes, { throttle })
-  await app.register(serviceAuthRoutes, { prefix: '/auth', accounts, users, throttle, minGenerationAge: config.tokens.options.minGenerationAge })
+  await app.register(serviceAuthRoutes, { prefix: '/auth', accounts, users, throttle, minGenerationAge: config.tokens.options.minGenerationAge, clearSiteData })
   await app.register(adminSessionRoutes, { prefix: '/admin', database, acts })
   await app.register(adminUserRoutes, { prefix: '/admin', acts })
-  await app.register(pages, { accounts, key, admin: { database, users, acts, events: observer.events, statistics: observer.statistics } })
+  await app.register(pages, { accounts, key, clearSiteData, admin: { database, users, acts, events: observer.events, statistics: observer.statistics } })
 
   if (isOn) startCleanup(app, options.cleanupInterval, 'counted attempts', async (signal) => { await throttle.cleanup(signal) })
 }

@@ -61,6 +61,7 @@ void t.test('every variable arrives where it belongs', async (t) => {
     RATE_LIMIT: 'off',
     ADMIN_EMAILS: 'Ann@Example.com, bob@example.com',
     METRICS: 'off',
+    CLEAR_SITE_DATA: 'cache, storage',
     EVENT_RETENTION: '86400',
     SESSION_COOKIE_NAME: '__Secure-s',
     SESSION_SECURE: 'true',
@@ -89,7 +90,7 @@ void t.test('every variable arrives where it belongs', async (t) => {
   t.strictSame(config.tokens.options, {
     issuer: 'https://id.example.com', audience: 'api', accessTokenTtl: 60.5, refreshTtl: 600, refreshAbsoluteTtl: 1200, minGenerationAge: 3, stragglerWindow: 1
   })
-  t.strictSame(config.users, { rateLimit: false, adminEmails: new Set(['ann@example.com', 'bob@example.com']) })
+  t.strictSame(config.users, { rateLimit: false, adminEmails: new Set(['ann@example.com', 'bob@example.com']), clearSiteData: ['cache', 'storage'] })
   t.equal(config.database.directUrl?.reveal(), 'postgres://c/d')
 })
 
@@ -159,6 +160,8 @@ const REFUSED: readonly (readonly [title: string, env: NodeJS.ProcessEnv, names:
   ['B12 refresh tokens that outlive their session', { REFRESH_TOKEN_TTL: '1000', REFRESH_ABSOLUTE_TTL: '999' }, 'REFRESH_ABSOLUTE_TTL'],
   ['B12 a generation younger than two windows', { REFRESH_MIN_AGE: '2', REFRESH_STRAGGLER_WINDOW: '1' }, 'REFRESH_MIN_AGE'],
   ['B12 no window', { REFRESH_STRAGGLER_WINDOW: '0' }, 'REFRESH_STRAGGLER_WINDOW'],
+  ['C14 something that no browser drops', { CLEAR_SITE_DATA: 'cache,everything' }, 'CLEAR_SITE_DATA', 'everything'],
+  ['C14 all of it, in one star', { CLEAR_SITE_DATA: '*' }, 'CLEAR_SITE_DATA'],
   ['a number of sessions that is none', { MAX_SESSIONS_PER_USER: '1.5' }, 'MAX_SESSIONS_PER_USER', '1.5'],
   ['B10 the name of another cookie', { SESSION_COOKIE_NAME: 'kd' }, 'SESSION_COOKIE_NAME'],
   ['administrators by address in production', { ...production(), ADMIN_EMAILS: 'ann@example.com' }, 'ADMIN_EMAILS', 'ann@'],

@@ -325,3 +325,21 @@ void t.test('in production the token of the forms is a cookie of this host alone
   const { visitor } = await open(t, { env: PRODUCTION })
   t.match(setCookies(await visitor().open('/login')), [{ name: '__Host-csrf', attributes: { HttpOnly: true, Secure: true, SameSite: 'Lax', Path: '/' } }])
 })
+
+void t.test('C14: who signs out has the browser drop what CLEAR_SITE_DATA lists, by a page and by the API', async (t) => {
+  const { openNode, pool } = await openServiceOnPostgres(t)
+  for (const [env, header] of [[{ CLEAR_SITE_DATA: 'cache,storage' }, '"cache", "storage"'], [{}, undefined]] as const) {
+    await pool.query('DELETE FROM users')
+    const app = await openNode({ env })
+    const ada = new Visitor(app)
+    await ada.register()
+    const page = await ada.submit('/account/sessions', {}, '/logout')
+    t.match(page, { statusCode: 303, headers: { location: '/login?notice=signed-out' } })
+    t.equal(page.headers['clear-site-data'], header)
+    await ada.signIn()
+    const { id } = (await ada.browser.get('/session')).json<{ id: string }>()
+    t.equal((await ada.submit('/account/sessions', { end: id })).headers['clear-site-data'], header, 'by the list of devices')
+    await ada.signIn()
+    t.equal((await ada.browser.post('/auth/logout')).headers['clear-site-data'], header)
+  }
+})

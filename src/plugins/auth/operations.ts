@@ -38,6 +38,7 @@ const PRESENTED = [COMMON.noToken, toAnswer(new TokenMissingError()), toAnswer(n
 
 const SET_COOKIE = { type: 'string', description: 'The session cookie; the access cookie and the refresh cookie where the transport has them. A header each.', examples: ['__Host-sid=v1.…; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=86400'] }
 const CLEARED = { 'set-cookie': { type: 'string', description: 'The cookies that the request brought, expired.', examples: ['__Host-sid=; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT'] } }
+const SIGNED_OUT = { ...CLEARED, 'clear-site-data': { type: 'string', description: 'What else of this origin the browser is to drop, where that is configured.', examples: ['"cache", "storage"'] } }
 const RENEWED = { 'set-cookie': { type: 'string', description: 'The session cookie with another secret, where the request came with one.', examples: SET_COOKIE.examples } }
 const WITH_TOKENS = {
   'set-cookie': SET_COOKIE,
@@ -78,7 +79,7 @@ const logout: Draft = {
   summary: 'End this session',
   description: 'Ends what the cookie, the access token and the refresh token of the request name: they end together, a blocked session as well: nothing signs it in when the block is lifted. 204 with none or forged ones, too; an access token that has expired names nothing. When the storage fails nothing is cleared.',
   body: schemas.REFRESH,
-  answer: { 204: answersNothing('It has ended, or there was none.', CLEARED) },
+  answer: { 204: answersNothing('It has ended, or there was none.', SIGNED_OUT) },
   refused: [...BODY, COMMON.noToken, conflict]
 }
 
@@ -97,7 +98,7 @@ const logoutAll: Draft = {
   summary: 'End all sessions of the user, this one included',
   description: 'Sign-ins under way do not hold either.',
   body: NO_MEMBERS,
-  answer: { 200: answers('They have ended.', schemas.ENDED, { headers: CLEARED, examples: { three: { ended: 3 } } }) },
+  answer: { 200: answers('They have ended.', schemas.ENDED, { headers: SIGNED_OUT, examples: { three: { ended: 3 } } }) },
   refused: GUARDED_ACT
 }
 
@@ -159,7 +160,7 @@ const endSession: Draft = {
   description: 'One of another user is as one that is not there.',
   params: schemas.SESSION_ID,
   body: NO_MEMBERS,
-  answer: { 204: answersNothing('It has ended.', CLEARED) },
+  answer: { 204: answersNothing('It has ended.', SIGNED_OUT) },
   refused: [...GUARDED_ACT, toAnswer(notThere())]
 }
 

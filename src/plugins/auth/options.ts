@@ -35,6 +35,10 @@ export interface EndedSessions {
   readonly spared: string | null
 }
 
+/** What the header `Clear-Site-Data` can name. */
+export type SiteData = 'cache' | 'cookies' | 'executionContexts' | 'storage'
+const SITE_DATA: readonly SiteData[] = ['cache', 'cookies', 'executionContexts', 'storage']
+
 /** What a document of the API (OpenAPI) says that the application alone knows. It changes no request and no answer. */
 export interface AuthDocument {
   /** The JSON Schema of `user` in answers. Default: any object. */
@@ -75,6 +79,12 @@ export interface AuthRoutesOptions {
   onEnded? (ended: EndedSessions, request: FastifyRequest): void
   /** Called before a refresh token is looked up; `null`: it is forged. The place to throttle: what throws leaves the token as it is. */
   beforeRefresh? (sessionId: string | null, request: FastifyRequest): Promise<void> | void
+  /**
+   * What the browser drops of this origin when its user signs out there: the header `Clear-Site-Data` (ASVS 14.3.1), which
+   * browsers take by https alone. `cookies` are all of the registrable domain, those of other applications and of other
+   * hosts included: leave it out where either is shared. Default `[]`: no header; our own cookies are cleared anyway.
+   */
+  readonly clearSiteData?: readonly SiteData[]
   /** For documents of the API: each route carries a schema of its answers, which @fastify/swagger reads. Default `{}`. */
   readonly document?: AuthDocument
 }
@@ -85,13 +95,25 @@ const OF_REGISTER = ['prefix', 'logLevel', 'logSerializers']
 
 /** @throws TypeError naming the option that is unknown, missing or no function */
 export function checkAuthOptions (given: AuthRoutesOptions): void {
-  rejectUnknown('authRoutes', given, [...CALLBACKS, 'document', ...OF_REGISTER])
+  rejectUnknown('authRoutes', given, [...CALLBACKS, 'clearSiteData', 'document', ...OF_REGISTER])
   for (const name of CALLBACKS) {
     const callback: unknown = given[name]
     if (callback === undefined && name !== 'authenticate') continue
     if (typeof callback !== 'function') throw new TypeError(`"${name}" option must be a function; got ${show(callback)}`)
   }
+  checkSiteData(given.clearSiteData)
   const { document = {} }: { document?: unknown } = given
   if (typeof document !== 'object' || document === null) throw new TypeError(`"document" option must be an object; got ${show(document)}`)
   rejectUnknown('document', document, ['user', 'refusals'])
 }
+
+/** @throws TypeError naming the option where it is no list, or one with something that browsers do not know */
+export function checkSiteData (given: unknown = []): asserts given is readonly SiteData[] | undefined {
+  if (!Array.isArray(given)) throw notSiteData(given)
+  for (const [index, item] of given.entries()) {
+    if (!SITE_DATA.some((known) => known === item) || given.indexOf(item) !== index) throw notSiteData(item)
+  }
+}
+
+const notSiteData = (given: unknown): TypeError =>
+  new TypeError(`"clearSiteData" option must be a list of ${SITE_DATA.map((known) => `'${known}'`).join(', ')}, each at most once; got ${show(given)}`)

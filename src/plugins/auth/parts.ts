@@ -14,6 +14,8 @@ export interface AuthParts {
   readonly tokens: Tokens
   readonly manager: SessionManager
   readonly cookies: TokenCookies
+  /** The header `Clear-Site-Data` of a sign-out; an empty text: none. */
+  readonly siteData: string
 }
 
 /** A request that is being answered, with what answers it. */
@@ -26,7 +28,8 @@ export interface Exchange extends AuthParts {
 export function authParts (app: FastifyInstance, options: AuthRoutesOptions): AuthParts {
   const manager = app.hasDecorator('sessions') ? app.sessions : null
   if (!(manager instanceof SessionManager) || !app.hasDecorator('tokens')) throw new TypeError('authRoutes: register the plugins "sessions" and "tokens" first')
-  return { options, tokens: app.tokens, manager, cookies: new TokenCookies(manager.options.cookie.secure) }
+  const siteData = (options.clearSiteData ?? []).map((type) => `"${type}"`).join(', ')
+  return { options, tokens: app.tokens, manager, cookies: new TokenCookies(manager.options.cookie.secure), siteData }
 }
 
 /** Bytes of a body: an e-mail address, two passwords, a token. */

@@ -43,10 +43,11 @@ export async function signOutOthers (request: FastifyRequest, { manager, options
   return ended
 }
 
-/** Has the browser drop all that it sent: the session that they belong to has ended. */
-export function clearCookies (request: FastifyRequest, reply: FastifyReply, { manager, cookies }: AuthParts): void {
+/** Has the browser drop all that it sent, and what the option lists: the session that they belong to has ended. */
+export function clearCookies (request: FastifyRequest, reply: FastifyReply, { manager, cookies, siteData }: AuthParts): void {
   manager.opened(request)?.noteEnd()
   cookies.clear(request, reply)
+  if (siteData !== '') reply.header('clear-site-data', siteData)
 }
 
 /**

@@ -1,4 +1,7 @@
+import { checkSiteData } from '../../plugins/auth/options.js'
+import type { SiteData } from '../../plugins/auth/options.js'
 import { parseEmail } from '../users/email.js'
+import { isAccepted } from './accepted.js'
 import type { Env } from './env.js'
 
 /** What the environment says about users. */
@@ -7,6 +10,8 @@ export interface UsersConfig {
   readonly rateLimit: boolean
   /** Who is administrator when they register, by the key of their address. Empty in production. */
   readonly adminEmails: ReadonlySet<string>
+  /** What a browser drops, besides our cookies, when its user signs out. */
+  readonly clearSiteData: readonly SiteData[]
 }
 
 /** Reads what concerns users. Faults go to `env`. */
@@ -23,5 +28,17 @@ export function readUsers (env: Env): UsersConfig {
     }
   }
   if (env.isProduction && !rateLimit) env.warnings.push('RATE_LIMIT is off: passwords can be guessed as fast as they can be hashed')
-  return Object.freeze({ rateLimit, adminEmails })
+  return Object.freeze({ rateLimit, adminEmails, clearSiteData: readSiteData(env) })
+}
+
+const VARIABLES: ReadonlyMap<string, string> = new Map([['clearSiteData', 'CLEAR_SITE_DATA']])
+
+function readSiteData (env: Env): readonly SiteData[] {
+  const given: unknown = env.list('CLEAR_SITE_DATA')
+  let accepted: readonly SiteData[] = []
+  isAccepted(env, VARIABLES, () => {
+    checkSiteData(given)
+    accepted = given ?? []
+  })
+  return accepted
 }

@@ -1,6 +1,7 @@
 import flash from '@fastify/flash'
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
+import type { SiteData } from '../../plugins/auth/options.js'
 import { authParts } from '../../plugins/auth/parts.js'
 import { identityOfSession } from '../../plugins/identity.js'
 import { rejectCrossSite } from '../../session/cross-site.js'
@@ -22,6 +23,7 @@ export interface PagesOptions {
   readonly accounts: Accounts
   /** Of which that of the forms' tokens is derived. */
   readonly key: Uint8Array
+  readonly clearSiteData: readonly SiteData[]
   readonly admin: AdminParts
 }
 
@@ -33,8 +35,8 @@ const FORM_BYTES = 16 * 1024
  * them may be cached; errors are pages for browsers. Whoever is signed in is so by the session cookie alone, and stands in
  * `request.auth` before any guard is asked.
  */
-export const pages: FastifyPluginAsync<PagesOptions> = async (app, { accounts, key, admin }) => {
-  const auth = authParts(app, accounts)
+export const pages: FastifyPluginAsync<PagesOptions> = async (app, { accounts, key, clearSiteData, admin }) => {
+  const auth = authParts(app, { ...accounts, clearSiteData })
   const { manager } = auth
   const { trustedOrigins } = manager.options
 

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { authRoutes } from '../../plugins/auth-routes.js'
+import type { SiteData } from '../../plugins/auth/options.js'
 import { AUTH_DOCUMENT } from '../openapi/auth.js'
 import { LIMITS } from '../throttle/limits.js'
 import { limitRotations } from '../throttle/rotations.js'
@@ -13,10 +14,11 @@ export interface AuthParts {
   readonly throttle: Throttle
   /** As the tokens have it; `undefined`: the default. */
   readonly minGenerationAge: number | undefined
+  readonly clearSiteData: readonly SiteData[]
 }
 
 /** The auth routes with the users of the service, their limits, and the cookie of known devices. */
-export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { accounts, users, throttle, minGenerationAge }) => {
+export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { accounts, users, throttle, minGenerationAge, clearSiteData }) => {
   const { authenticate, register, changePassword, checkPassword, findUser, confirmSignIn, onEnded } = accounts
   const rotations = limitRotations(throttle, app.tokens, minGenerationAge)
   app.addHook('onClose', async () => { rotations.close() })
@@ -24,6 +26,7 @@ export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { ac
   app.addHook('onSend', async (request, reply) => { accounts.rememberDevice(request, reply) })
   await app.register(authRoutes, {
     document: AUTH_DOCUMENT,
+    clearSiteData,
     authenticate,
     register,
     changePassword,
