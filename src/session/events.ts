@@ -11,8 +11,14 @@ export interface SessionEvents {
   regenerated: { readonly sessionId: string, readonly previousId: string }
   /** A session was ended by its own request. */
   destroyed: { readonly sessionId: string }
-  /** A session was ended from elsewhere: a list of devices, an administrator. */
-  ended: { readonly sessionId: string }
+  /**
+   * A session was ended from elsewhere: a list of devices, an administrator, another sign-in. `userId`: whose it was, where
+   * that is known; `null`: a visitor's. `reason`: what `end`, `endAll` or the tokens were given, by default `ended`. The
+   * library's own are `replaced`, its browser signed in; `evicted`, its user signed in elsewhere, and had as many sessions as
+   * `maxSessionsPerUser` allows; `logout` and `revoked`, its client gave it up; `ended_by_user`, from another session;
+   * `password_changed`, with that; `corrupt`, its row did not hold an object.
+   */
+  ended: { readonly sessionId: string, readonly userId?: string | null, readonly reason: string }
   blocked: { readonly sessionId: string, readonly reason: string }
   /** A cookie was not accepted; `sessionId` where the cookie verified. */
   rejected: { readonly reason: RejectionReason, readonly clientIp: string, readonly sessionId?: string }

@@ -37,14 +37,14 @@ export interface Manager {
   reauthenticate (request: RequestLike, reply: ReplyLike): Promise<Session>
   /** The user's sessions that have not expired, blocked ones included, the most recently seen first. */
   list (userId: string): Promise<SessionInfo[]>
-  /** Ends a session by its id. Resolves to whether there was one. */
-  end (sessionId: string): Promise<boolean>
+  /** Ends a session by its id; the event `ended` tells the reason, by default `ended`. Resolves to whether there was one. */
+  end (sessionId: string, reason?: string): Promise<boolean>
   /**
-   * Ends the user's sessions; resolves to their number. A sign-in whose statement is under way is waited for and ended;
+   * Ends the user's sessions, for a reason as with `end`; resolves to their number. A sign-in whose statement is under way is waited for and ended;
    * one that is stored later stays: check there what may have changed since the password was checked.
    * @throws TypeError for an `except` that is no session id; nothing has ended then
    */
-  endAll (userId: string, options?: { readonly except?: string }): Promise<number>
+  endAll (userId: string, options?: { readonly except?: string, readonly reason?: string }): Promise<number>
   /** Freezes a session: it is kept, and refuses everything. Resolves to whether there is one. @throws TypeError for a reason that is no text of up to 200 characters */
   block (sessionId: string, reason: string): Promise<boolean>
   unblock (sessionId: string): Promise<boolean>

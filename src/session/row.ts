@@ -1,7 +1,7 @@
 import { equalHashes, hashSecret, newId, newSecret } from '../core/credential.js'
 import type { Credential } from '../core/credential.js'
 import { SessionGoneError } from '../core/errors.js'
-import { publish } from './events.js'
+import { publish, type SessionEvents } from './events.js'
 import type { ResolvedManagerOptions } from './options.js'
 import { cleanUserAgent } from './origin.js'
 import type { SessionOrigin } from './origin.js'
@@ -17,6 +17,7 @@ export interface SessionHost {
   readonly options: Omit<ResolvedManagerOptions, 'authKeys' | 'sealer'>
   readonly updates: UpdateQueue
   readonly signals: Signals
+  tellEnd (facts: SessionEvents['ended']): void
 }
 
 /** What a renewal does besides the new credential. */
@@ -99,7 +100,7 @@ export class SessionRow {
     const replaced = this.#record
     const { id, secret } = this.next
     const userId = signIn?.userId ?? null
-    const record = await store.create({
+    const { evicted = [], ...record } = await store.create({
       ...patch,
       id,
       secretHash: hashSecret(secret),
@@ -116,7 +117,9 @@ export class SessionRow {
     this.#hasDefaultLife = record.maxAge === null
     this.#take(record, secret, false)
     this.#signal = null
-    this.#tellBegin(record, replaced)
+    this.#tellBegin(record)
+    if (replaced !== null) this.#host.tellEnd({ sessionId: replaced.id, userId: replaced.userId, reason: 'replaced' })
+    for (const sessionId of evicted) this.#host.tellEnd({ sessionId, userId, reason: 'evicted' })
     return record
   }
 
@@ -200,12 +203,8 @@ export class SessionRow {
     if (this.maxAge === record.maxAge) this.maxAge = undefined
   }
 
-  #tellBegin (record: SessionRecord, replaced: SessionRecord | null): void {
-    const { id: sessionId, userId, clientIp } = record
+  #tellBegin ({ id: sessionId, userId, clientIp }: SessionRecord): void {
     publish(this.#host, 'created', { sessionId, userId, clientIp })
     if (userId !== null) publish(this.#host, 'signedIn', { sessionId, userId, clientIp })
-    if (replaced === null) return
-    this.#host.signals.fire(replaced.id, 'ended')
-    publish(this.#host, 'ended', { sessionId: replaced.id })
   }
 }

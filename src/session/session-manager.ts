@@ -9,7 +9,7 @@ import { createCookieCodec, type VerifiedCookie } from './cookie.js'
 import { CookieReader } from './cookie-reader.js'
 import { CookieWriter } from './cookie-writer.js'
 import { rejectCrossSite } from './cross-site.js'
-import { publish, type RejectionReason, type SessionEventMessage, type SessionEventName, subscribe } from './events.js'
+import { publish, type RejectionReason, type SessionEventMessage, type SessionEventName, type SessionEvents, subscribe } from './events.js'
 import { dropSetCookie, type ReplyLike, type RequestLike } from './http.js'
 import type { Manager, SessionInfo } from './manager.js'
 import { openedSession, setOpened } from './opened.js'
@@ -126,19 +126,19 @@ export class SessionManager implements Manager, SessionHost {
     return records.map(({ secretHash: _hash, values: _values, version: _version, readAt: _readAt, ...info }) => info)
   }
 
-  async end (sessionId: string): Promise<boolean> {
+  async end (sessionId: string, reason = 'ended'): Promise<boolean> {
     if (!isUuid(sessionId)) return false
     const isEnded = await this.store.delete(sessionId)
-    if (isEnded) this.#tellEnd(sessionId)
+    if (isEnded) this.tellEnd({ sessionId, reason })
     return isEnded
   }
 
-  async endAll (userId: string, options: { readonly except?: string } = {}): Promise<number> {
+  async endAll (userId: string, { reason = 'ended', ...options }: { readonly except?: string, readonly reason?: string } = {}): Promise<number> {
     checkUserId(userId)
     // one that is not well-formed would spare nothing, and end what was to be spared
     if (options.except !== undefined && !isUuid(options.except)) throw new TypeError('endAll: "except" must be a session id')
     const ids = await this.store.deleteByUser(userId, options)
-    for (const id of ids) this.#tellEnd(id)
+    for (const sessionId of ids) this.tellEnd({ sessionId, userId, reason })
     return ids.length
   }
 
@@ -183,6 +183,12 @@ export class SessionManager implements Manager, SessionHost {
     for (const end of this.#listening) end()
   }
 
+  /** Tells of a session that was ended from elsewhere. */
+  tellEnd (facts: SessionEvents['ended']): void {
+    this.signals.fire(facts.sessionId, 'ended')
+    publish(this, 'ended', facts)
+  }
+
   // – for tokens –
 
   /** The session of a request that this manager has opened; `null`: none, as on a route that has opted out. */
@@ -202,8 +208,8 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   /** A session was ended with its tokens. */
-  endedByTokens (sessionId: string): void {
-    this.#tellEnd(sessionId)
+  endedByTokens (sessionId: string, reason: string): void {
+    this.tellEnd({ sessionId, reason })
   }
 
   /** What the feed has told: fires the signals of sessions that were ended or blocked, by whatever and wherever. */
@@ -227,7 +233,7 @@ export class SessionManager implements Manager, SessionHost {
       record = await this.store.get(id)
       reason = rejectionOf(record, secretHash)
       // a row edited by hand: nothing of it can be trusted, and no request of its owner would ever work again
-      if (reason === 'corrupt') await this.store.delete(id)
+      if (reason === 'corrupt' && await this.store.delete(id)) this.tellEnd({ sessionId: id, userId: record?.userId ?? null, reason: 'corrupt' })
     } catch (error) {
       const policy = request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
       if (!(error instanceof StoreError) || policy !== 'anonymous') throw error
@@ -287,11 +293,6 @@ export class SessionManager implements Manager, SessionHost {
   #reject (request: RequestLike, reason: RejectionReason, sessionId?: string): void {
     request.log.debug({ reason, sessionId }, 'session cookie not accepted')
     publish(this, 'rejected', { reason, clientIp: request.ip, ...(sessionId !== undefined && { sessionId }) })
-  }
-
-  #tellEnd (sessionId: string): void {
-    this.signals.fire(sessionId, 'ended')
-    publish(this, 'ended', { sessionId })
   }
 }
 

@@ -46,6 +46,12 @@ export interface SessionRecord {
   readonly readAt: Date
 }
 
+/** A session as it was stored first. */
+export interface CreatedRecord extends SessionRecord {
+  /** The ids of the sessions that have ended for `atMost`, in any order. Absent: none has. */
+  readonly evicted?: readonly string[]
+}
+
 /** A patch of the values: keys to set and keys to remove. A key stands in one of the two. */
 export interface ValuesPatch {
   readonly set: JsonObject
@@ -126,12 +132,12 @@ export interface CleanupOptions {
  */
 export interface Store {
   /**
-   * Inserts a session, and ends the one it `replaces`, in one step. The only insert.
+   * Inserts a session, and ends the one it `replaces` and those beyond `atMost`, in one step. The only insert.
    *
    * Always begins a session of its own: when the replaced one is already gone (another sign-in took it), too.
    * @throws SessionTooLargeError `ERR_SESSION_TOO_LARGE`; nothing is stored and nothing is replaced
    */
-  create (session: NewSession): Promise<SessionRecord>
+  create (session: NewSession): Promise<CreatedRecord>
   /** Resolves to the live session, or to `null`: unknown, expired or blocked. Sees what was committed before the call. */
   get (id: string): Promise<SessionRecord | null>
   /**

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { hashSecret, newId, newSecret } from '../core/credential.js'
-import type { JsonObject, NewSession, SessionChange, SessionRecord, Store } from '../session/store.js'
+import type { CreatedRecord, JsonObject, NewSession, SessionChange, SessionRecord, Store } from '../session/store.js'
 import type { StoreHarness } from './harness.js'
 
 export const MINUTE = 60
@@ -34,7 +34,7 @@ export function newSession (given: Partial<NewSession> = {}): NewSession {
 }
 
 /** Stores a session and resolves to its record. */
-export function begin (store: Store, given: Partial<NewSession> = {}): Promise<SessionRecord> {
+export function begin (store: Store, given: Partial<NewSession> = {}): Promise<CreatedRecord> {
   return store.create(newSession(given))
 }
 

@@ -23,6 +23,23 @@ export const limitLaws: Laws = {
     assert.deepEqual((await store.listByUser('ada')).map(({ id }) => id), [only.id])
   },
 
+  async 'create tells which sessions of the user have ended for atMost, and no others' ({ store, advance }) {
+    await begin(store, { userId: 'ada', idleSeconds: MINUTE })
+    await advance(2 * MINUTE)
+    const oneMore = async (): Promise<SessionRecord> => {
+      await advance(MINUTE)
+      return await begin(store, { userId: 'ada' })
+    }
+    const [a, b, c] = [await oneMore(), await oneMore(), await oneMore()]
+    await begin(store, { userId: 'bob' })
+    await advance(MINUTE)
+    const { evicted: ended, ...next } = await begin(store, { userId: 'ada', atMost: 2, replaces: { id: c.id, secretHash: c.secretHash, carry: null } })
+    assert.deepEqual(ended, [a.id], 'neither the one that is replaced, nor one that had expired')
+    const last = await begin(store, { userId: 'ada', atMost: 1 })
+    assert.deepEqual([...last.evicted ?? []].sort(), [b.id, next.id].sort())
+    for (const given of [{ atMost: 1 }, { userId: 'bob' }, { userId: 'eve', atMost: 1 }]) assert.deepEqual((await begin(store, given)).evicted ?? [], [], 'none has ended')
+  },
+
   async 'for atMost the blocked sessions of the user count, and no expired, foreign or visitors\' ones' ({ store, advance }) {
     await begin(store, { userId: 'ada', idleSeconds: MINUTE })
     await advance(2 * MINUTE)

@@ -159,7 +159,7 @@ export class TokenIssuer implements Tokens {
     if (!isUuid(sessionId)) return false
     const hasEnded = await this.#store.revokeRefreshToken(sessionId, reason)
     if (hasEnded) {
-      this.#manager.endedByTokens(sessionId)
+      this.#manager.endedByTokens(sessionId, reason)
       publishToken(this, 'tokenRevoked', { sessionId, reason })
     }
     return hasEnded

@@ -1,5 +1,5 @@
 import { StoreError } from '../../src/core/errors.js'
-import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord, Store } from '../../src/session/store.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../../src/session/store.js'
 
 /** The methods of a store that a test may stand in front of. */
 export type StoreMethod = Exclude<keyof Store, 'close'>
@@ -37,7 +37,7 @@ export class ProbedStore implements Store {
     return this.calls.splice(0)
   }
 
-  async create (session: NewSession): Promise<SessionRecord> { return await this.#pass('create', () => this.#store.create(session)) }
+  async create (session: NewSession): Promise<CreatedRecord> { return await this.#pass('create', () => this.#store.create(session)) }
   async get (id: string): Promise<SessionRecord | null> {
     const record = await this.#pass('get', () => this.#store.get(id))
     return record && this.edit(record)

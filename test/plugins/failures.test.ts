@@ -268,6 +268,8 @@ t.test('a row that holds no object is ended, and its owner is a stranger', async
     const browser = new Browser(app)
     await browser.post('/login/ada')
     const { id } = await browser.session()
+    const ended: unknown[] = []
+    app.sessions.on('ended', ({ sessionId, userId, reason }) => { ended.push({ sessionId, userId, reason }) })
     store.edit = (record) => ({ ...record, values: values as unknown as Record<string, never> })
     const answer = await browser.get('/')
     t.equal(answer.statusCode, 200)
@@ -275,6 +277,7 @@ t.test('a row that holds no object is ended, and its owner is a stranger', async
     t.strictSame(setCookies(answer), [])
     store.edit = (record) => record
     t.equal(await store.get(id), null)
+    t.strictSame(ended, [{ sessionId: id, userId: 'ada', reason: 'corrupt' }])
   }
   t.equal(log.withMessage(/not accepted/).filter(({ reason }) => reason === 'corrupt').length, 5)
 })

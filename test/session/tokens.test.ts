@@ -275,7 +275,7 @@ t.test('a session that its tokens have ended is gone for the request that asked 
       const { id, signal } = request.session
       anySession(request).set('lost', 1)
       await tokens.revokeRefreshToken(id, 'logout')
-      managerOf(app).endedByTokens(id)
+      managerOf(app).endedByTokens(id, 'logout')
       managerOf(app).opened(request)?.noteEnd()
       t.equal(signal.aborted, true)
       t.equal(request.session.userId, null)
@@ -296,7 +296,7 @@ t.test('a session that its tokens have ended is gone for the request that asked 
 t.test('tokens that end another session than the request\'s leave that and its cookie alone', async (t) => {
   const { browser, app } = await setUp(t, {
     routes: (app) => app.post('/revoke/:id', async (request) => {
-      managerOf(app).endedByTokens((request.params as { id: string }).id)
+      managerOf(app).endedByTokens((request.params as { id: string }).id, 'logout')
       return 'revoked'
     })
   })
@@ -342,14 +342,18 @@ for (const [title, end] of Object.entries(elsewhere)) {
 
 t.test('maxSessionsPerUser ends the user\'s least recently seen session with the sign-in beyond it, and spares other users', async (t) => {
   const { app, browser, clock, store } = await setUp(t, { options: { maxSessionsPerUser: 2 } })
+  const told: unknown[] = []
+  app.sessions.on('ended', ({ sessionId, userId, reason }) => { told.push({ sessionId, userId, reason }) })
   const stranger = new Browser(app)
   await stranger.post('/login/bob')
   const [second, third] = [new Browser(app), new Browser(app)]
   clock.advance(1)
   await second.post('/login/ada')
+  const { id: evicted } = await second.session()
   clock.advance(200)
   await browser.get('/')
   await third.post('/login/ada')
+  t.strictSame(told, [{ sessionId: evicted, userId: 'ada', reason: 'evicted' }])
   t.equal((await second.session()).userId, null)
   for (const device of [browser, third]) t.equal((await device.session()).userId, 'ada')
   t.equal((await stranger.session()).userId, 'bob')

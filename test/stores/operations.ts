@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord, Store } from '../../src/session/store.js'
+import type { Claims, CreatedRecord, JsonObject, NewSession, SessionChange, Store } from '../../src/session/store.js'
 import { newSession } from '../../src/testing/fixtures.js'
 
 /** A session that has been begun: what a client of it knows. */
@@ -115,10 +115,11 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
 export function told (answer: unknown): unknown {
   if (Array.isArray(answer)) return answer.map(told)
   if (!isRecord(answer)) return answer
-  const { readAt, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt, blockedAt, secretHash, ...rest } = answer
+  const { readAt, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt, blockedAt, secretHash, evicted = [], ...rest } = answer
   const from = (instant: Date | null): number | null => instant && Math.round((instant.getTime() - readAt.getTime()) / 100_000) + 0
   return {
     ...rest,
+    evicted: evicted.toSorted(),
     secretHash: Buffer.from(secretHash).toString('hex'),
     createdAt: from(createdAt),
     expiresAt: from(expiresAt),
@@ -129,7 +130,7 @@ export function told (answer: unknown): unknown {
   }
 }
 
-export function isRecord (answer: unknown): answer is SessionRecord {
+export function isRecord (answer: unknown): answer is CreatedRecord {
   return typeof answer === 'object' && answer !== null && 'secretHash' in answer
 }
 

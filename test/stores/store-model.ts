@@ -1,5 +1,5 @@
 import { SessionTooLargeError } from '../../src/core/errors.js'
-import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord, Store, ValuesPatch } from '../../src/session/store.js'
+import type { Claims, CreatedRecord, JsonObject, NewSession, SessionChange, SessionRecord, Store, ValuesPatch } from '../../src/session/store.js'
 
 type Changed = Omit<SessionRecord, 'readAt'>
 
@@ -27,17 +27,16 @@ export class StoreModel implements Store {
 
   advance (seconds: number): void { this.now = later(this.now, seconds) }
 
-  async create (given: NewSession): Promise<SessionRecord> {
+  async create (given: NewSession): Promise<CreatedRecord> {
     const { replaces, set, unset, idleSeconds, absoluteSeconds, atMost, ...rest } = given
     const old = this.#sessions.find((s) => s.id === replaces?.id && sameBytes(s.secretHash, replaces.secretHash))
     const carried = replaces?.carry ? (old && this.#isLive(old) ? old.values : replaces.carry) : {}
     if (old && this.#isLive(old)) this.#drop(old)
     else if (old) this.doubtful.add(old.id)
-    if (given.userId !== null && atMost !== undefined) {
-      this.#ofUser(given.userId).toReversed().slice(atMost - 1).forEach((s) => { this.#drop(s) })
-    }
+    const evicted = given.userId === null || atMost === undefined ? [] : this.#ofUser(given.userId).toReversed().slice(atMost - 1)
+    evicted.forEach((s) => { this.#drop(s) })
     const absoluteExpiresAt = later(this.now, absoluteSeconds)
-    return this.#put({
+    const record = this.#put({
       ...rest,
       values: merge(carried, { set, unset }),
       createdAt: this.now,
@@ -49,6 +48,7 @@ export class StoreModel implements Store {
       blockedReason: null,
       version: 1
     })
+    return { ...record, ...(evicted.length > 0 && { evicted: evicted.map(({ id }) => id) }) }
   }
 
   async get (id: string): Promise<SessionRecord | null> {

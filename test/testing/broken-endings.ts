@@ -95,6 +95,18 @@ export const BEGINNING: Readonly<Record<string, Break>> = {
   'a renewal that drops tokens keeps the id': (store) => altered(store, {
     save: (id, hash, change) => store.save(id, hash, change.renew?.dropsTokens === true ? { ...change, renew: { ...change.renew, id } } : change)
   }),
+  'atMost does not tell whom it ends': (store) => altered(store, {
+    async create (session) {
+      const { evicted: _evicted, ...record } = await store.create(session)
+      return record
+    }
+  }),
+  'atMost tells of the session that is replaced': (store) => altered(store, {
+    async create (session) {
+      const { evicted = [], ...record } = await store.create(session)
+      return { ...record, evicted: session.replaces === undefined ? evicted : [...evicted, session.replaces.id] }
+    }
+  }),
   'atMost is ignored': (store) => altered(store, { create: ({ atMost, ...session }) => store.create(session) }),
   'atMost ends the most recently seen': (store) => altered(store, {
     async create ({ atMost, ...session }) {

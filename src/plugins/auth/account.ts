@@ -58,8 +58,8 @@ export async function ownSessions (request: FastifyRequest, { manager }: AuthPar
 export async function endOwnSession (id: string, { request, reply, ...parts }: Exchange): Promise<void> {
   const own = await ownSessions(request, parts)
   if (!own.some((entry) => entry.id === id)) throw notThere()
-  await parts.manager.end(id)
   const { userId, sessionId } = identityOf(request)
+  await parts.manager.end(id, id === sessionId ? 'logout' : 'ended_by_user')
   parts.options.onEnded?.({ userId, sessionId: id, spared: null }, request)
   if (id === sessionId) clearCookies(request, reply, parts)
 }
@@ -87,7 +87,7 @@ export async function storePassword (passwords: Passwords, { request, options }:
 /** The second half of `changePassword`. @throws SessionGoneError, StoreError; the password is changed all the same */
 export async function endOthersAndRenew ({ request, reply, ...parts }: Exchange): Promise<void> {
   const { userId, sessionId } = identityOf(request)
-  await parts.manager.endAll(userId, { except: sessionId })
+  await parts.manager.endAll(userId, { except: sessionId, reason: 'password_changed' })
   await reauthenticate(request, reply, parts)
 }
 

@@ -20,7 +20,7 @@ export function signOutRoutes (app: FastifyInstance, parts: AuthParts, operation
   app.post('/logout-all', { ...routeOf(operations.logoutAll), onRequest: app.requireAuth }, async (request, reply) => {
     const { userId } = identityOf(request)
     await options.beforeEndAll?.(userId)
-    const ended = await manager.endAll(userId)
+    const ended = await manager.endAll(userId, { reason: 'ended_by_user' })
     if (ended > 0) options.onEnded?.({ userId, sessionId: null, spared: null }, request)
     clearCookies(request, reply, parts)
     return { ended }
@@ -38,7 +38,7 @@ export async function signOut ({ request, reply, ...parts }: Exchange): Promise<
 /** Ends all other sessions of the user; resolves to their number. */
 export async function signOutOthers (request: FastifyRequest, { manager, options }: AuthParts): Promise<number> {
   const { userId, sessionId } = identityOf(request)
-  const ended = await manager.endAll(userId, { except: sessionId })
+  const ended = await manager.endAll(userId, { except: sessionId, reason: 'ended_by_user' })
   if (ended > 0) options.onEnded?.({ userId, sessionId: null, spared: sessionId }, request)
   return ended
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { equalHashes } from '../../core/credential.js'
 import { isProduction } from '../../core/environment.js'
 import { rejectUnknown, show, wholeNumber } from '../../core/options.js'
-import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
 import { changedRow, firstRow, toRecord, valuesOf, type SessionRow } from './session-row.js'
 import { SessionTable } from './session-table.js'
 
@@ -41,7 +41,7 @@ export class MemoryStore implements Store {
     tables.set(this, this.#table)
   }
 
-  async create (session: NewSession): Promise<SessionRecord> {
+  async create (session: NewSession): Promise<CreatedRecord> {
     const table = this.#table
     const now = table.now()
     const { id, userId, replaces, atMost } = session
@@ -50,9 +50,9 @@ export class MemoryStore implements Store {
     const row = firstRow(session, carried ?? null, now)
     table.refuseTaken('create', id)
     if (replaced !== undefined) table.remove(replaced, now)
-    if (userId !== null && atMost !== undefined) this.#evict(userId, atMost - 1, now)
+    const evicted = userId === null || atMost === undefined ? [] : this.#evict(userId, atMost - 1, now)
     table.insert(row, now)
-    return toRecord(row, now)
+    return { ...toRecord(row, now), ...(evicted.length > 0 && { evicted }) }
   }
 
   async get (id: string): Promise<SessionRecord | null> {
@@ -148,8 +148,10 @@ export class MemoryStore implements Store {
   }
 
   /** Ends what a user has beyond `atMost` sessions, the least recently seen first. */
-  #evict (userId: string, atMost: number, now: number): void {
+  #evict (userId: string, atMost: number, now: number): string[] {
     const rows = this.#table.ofUser(userId, now)
-    for (const row of rows.slice(0, Math.max(0, rows.length - atMost))) this.#table.remove(row, now)
+    const beyond = rows.slice(0, Math.max(0, rows.length - atMost))
+    for (const row of beyond) this.#table.remove(row, now)
+    return beyond.map(({ id }) => id)
   }
 }

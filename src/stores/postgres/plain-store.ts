@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { SessionTooLargeError, StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
-import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
@@ -22,15 +22,15 @@ export class PlainPostgresStore implements BulkStore {
     this.#tables = tables
   }
 
-  async create (session: NewSession): Promise<SessionRecord> {
+  async create (session: NewSession): Promise<CreatedRecord> {
     const { userId, atMost } = session
     const create = sql.create(this.#tables, session, address(session.clientIp))
-    const [row] = userId === null || atMost === undefined
-      ? await this.#database.write(create)
+    const { row, evicted = [] } = userId === null || atMost === undefined
+      ? { row: (await this.#database.write(create))[0] }
       : await this.#createWithin(create, sql.evict(this.#tables, userId, session.id, atMost - 1))
     const record = written(row)
     if (record === null) throw new StoreError('create', new Error('no row came back'))
-    return record
+    return evicted.length === 0 ? record : { ...record, evicted }
   }
 
   async get (id: string, budgetMs?: number): Promise<SessionRecord | null> {
@@ -113,11 +113,11 @@ export class PlainPostgresStore implements BulkStore {
     return error instanceof StoreError && isDataFault(error.cause)
   }
 
-  async #createWithin (create: Statement, evict: Statement): Promise<Row[]> {
+  async #createWithin (create: Statement, evict: Statement): Promise<{ readonly row: Row | undefined, readonly evicted: readonly string[] }> {
     return await this.#database.transaction('create', async (send) => {
-      const rows = await send(create)
-      if (rows[0]?.['too_large'] === 'f') await send(evict)
-      return rows
+      const [row] = await send(create)
+      const evicted = row?.['too_large'] === 'f' ? await send(evict) : []
+      return { row, evicted: evicted.map(({ id }) => String(id)) }
     })
   }
 

@@ -198,11 +198,12 @@ const EVICT = template('evict', (tables) => `
     ORDER BY t.last_seen_at DESC, t.id
     OFFSET $3::integer
   )
-  DELETE FROM ${tables.sessions} AS t USING beyond AS b WHERE t.id = b.id`)
+  DELETE FROM ${tables.sessions} AS t USING beyond AS b WHERE t.id = b.id
+  RETURNING t.id`)
 
 /**
- * Ends the user's sessions beyond so many and the one named, the least recently seen first. After `create`, which holds
- * the lock of the user: sees all that were stored before.
+ * Ends the user's sessions beyond so many and the one named, the least recently seen first: a row each, with its id. After
+ * `create`, which holds the lock of the user: sees all that were stored before.
  */
 export const evict = (tables: Tables, userId: string, id: string, others: number): Statement => EVICT(tables, [userId, id, others])
 

@@ -1,4 +1,4 @@
-import type { Claims, CleanupOptions, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
 import { batched } from '../batched.js'
 import { connect, type PostgresStoreOptions } from './connect.js'
 import { tables } from './names.js'
@@ -24,7 +24,7 @@ export class PostgresStore implements Store {
     this.#store = batched(new PlainPostgresStore(new Database({ pool, named }), tables(options)))
   }
 
-  create (session: NewSession): Promise<SessionRecord> { return this.#store.create(session) }
+  create (session: NewSession): Promise<CreatedRecord> { return this.#store.create(session) }
 
   get (id: string): Promise<SessionRecord | null> { return this.#store.get(id) }
 
