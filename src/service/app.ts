@@ -150,7 +150,7 @@ async function registerSessions (app: FastifyInstance, { config, authKeys, token
   const { rateLimit: isOn, adminEmails, clearSiteData } = config.users
   const keys = parseKeys('SESSION_AUTH_KEYS', authKeys.reveal())
   const [key = Buffer.alloc(0)] = keys // there is one at least
-  const throttle = new Throttle({ database, key, isOn, exemptsLoopback: !config.isProduction })
+  const throttle = new Throttle({ database, audit: observer.audit, key, isOn, exemptsLoopback: !config.isProduction })
   const users = new UserStore(database)
   const accounts = new Accounts({ users, hasher, throttle, devices: new KnownDevices({ keys, secure: options.secure }), adminEmails, audit: observer.audit })
 

@@ -11,7 +11,8 @@ import { Audit } from './events/audit.js'
 import { CurrentRequest } from './events/current-request.js'
 import { EventLog } from './events/event-log.js'
 import type { Sources } from './metrics/families.js'
-import { factsOf, throttledAt } from './metrics/http.js'
+import { toCounted } from './metrics/end-reason.js'
+import { factsOf } from './metrics/http.js'
 import { Metrics } from './metrics/metrics.js'
 import { Statistics } from './stats/statistics.js'
 
@@ -40,7 +41,7 @@ declare module 'fastify' {
   }
 }
 
-/** What the reasons of `tokenRevoked` are where the session's own client ended it. */
+/** How the client of a session ends it itself. */
 const BY_CLIENT: ReadonlySet<string> = new Set(['logout', 'revoked'])
 
 /** Listens once to what the sessions, the tokens and the stores tell, and keeps it: in figures, statistics, stories and the log. */
@@ -53,8 +54,6 @@ export class Observer {
   readonly #current = new CurrentRequest()
   readonly #listening: (() => void)[] = []
   #tokens: TokenIssuer | null = null
-  /** A sign-in is being told: the session that it replaces is told next, at once. */
-  #isSigningIn = false
 
   constructor ({ database, isReady, hasMetrics, pools = {}, log }: ObserverParts) {
     this.events = new EventLog({ database, log, isReady })
@@ -74,13 +73,7 @@ export class Observer {
   /** Measures the requests of an application. Before its routes. */
   watchRequests (app: FastifyInstance): void {
     app.addHook('onResponse', (request, reply, done) => {
-      const facts = factsOf(request, reply)
-      this.metrics?.request(facts)
-      const door = throttledAt(facts)
-      if (door !== null) {
-        this.metrics?.throttled(door)
-        this.statistics.count('throttled')
-      }
+      this.metrics?.request(factsOf(request, reply))
       done()
     })
   }
@@ -92,13 +85,13 @@ export class Observer {
     if (tokens instanceof TokenIssuer) this.#tokens = tokens
     this.#listening.push(
       sessions.on('created', () => { this.metrics?.created() }),
-      sessions.on('signedIn', (facts) => { this.#signedIn(facts) }),
+      sessions.on('signedIn', ({ sessionId, userId, clientIp }) => { this.audit.record(this.#current.request, 'signedIn', { sessionId, userId, clientIp }) }),
       sessions.on('destroyed', ({ sessionId }) => { this.#destroyed(sessionId) }),
+      sessions.on('ended', (facts) => { this.#ended(facts) }),
       sessions.on('blocked', () => { this.statistics.count('blocked') }),
       sessions.on('rejected', ({ reason }) => { this.metrics?.cookieRejected(reason) }),
       sessions.on('cleanup', ({ count, ms }) => { this.metrics?.cleanup(count, ms / 1000) })
     )
-    this.#watchEnds(sessions, tokens)
     this.#onToken(tokens, 'tokenRefreshed', ({ outcome }) => {
       this.metrics?.refreshed(outcome)
       this.statistics.count(statisticOf(outcome))
@@ -114,37 +107,21 @@ export class Observer {
     await Promise.all([this.events.close(), this.statistics.close()])
   }
 
-  #signedIn ({ sessionId, userId, clientIp }: SessionEvents['signedIn']): void {
-    this.audit.record(this.#current.request, 'signedIn', { sessionId, userId, clientIp })
-    this.#isSigningIn = true
-    queueMicrotask(() => { this.#isSigningIn = false })
-  }
-
-  /** A session of a visitor, or of a sign-in that failed, has ended without anybody signing out. */
+  /** By the request that came with it; of a sign-in that failed, and of one that was blocked, nobody knows whose it was. */
   #destroyed (sessionId: string): void {
-    const userId = this.#current.ownerOf(sessionId) ?? null
-    if (userId !== null) this.audit.record(this.#current.request, 'signedOut', { sessionId, userId })
-    this.audit.countEnded(userId === null ? 'ended' : 'signed_out')
+    const userId = this.#current.ownerOf(sessionId)
+    if (typeof userId === 'string') this.audit.record(this.#current.request, 'signedOut', { sessionId, userId })
+    this.audit.countEnded(userId === undefined ? 'other' : toCounted('logout', userId))
   }
 
-  /** An end with its tokens is told twice, at once: that of the session, then that of the tokens, which knows the reason. */
-  #watchEnds (sessions: Manager, tokens: object): void {
-    const ended = new Set<string>()
-    this.#listening.push(sessions.on('ended', ({ sessionId }) => {
-      ended.add(sessionId)
-      const userId = this.#isSigningIn ? this.#current.ownerOf(sessionId) ?? null : null
-      if (userId !== null) this.audit.record(this.#current.request, 'signedInAgain', { sessionId, userId })
-      queueMicrotask(() => {
-        if (ended.delete(sessionId)) this.audit.countEnded('ended')
-      })
-    }))
-    this.#onToken(tokens, 'tokenRevoked', ({ sessionId, reason }) => {
-      const userId = this.#current.ownerOf(sessionId)
-      if (!BY_CLIENT.has(reason) || userId === null) return
-      ended.delete(sessionId)
-      this.audit.record(this.#current.request, 'signedOut', { sessionId, reason, ...(userId !== undefined && { userId }) })
-      this.audit.countEnded('signed_out')
-    })
+  /** What is told here of acts that nobody else tells: of the others the end is counted alone. */
+  #ended ({ sessionId, reason, userId = this.#current.ownerOf(sessionId) }: SessionEvents['ended']): void {
+    this.audit.countEnded(toCounted(reason, userId))
+    if (userId === null) return
+    const { request } = this.#current
+    if (BY_CLIENT.has(reason)) this.audit.record(request, 'signedOut', { sessionId, reason, ...(userId !== undefined && { userId }) })
+    else if (reason === 'replaced') this.audit.record(request, 'signedInAgain', { sessionId, userId })
+    else if (reason === 'evicted') this.audit.record(request, 'evicted', { sessionId, userId })
   }
 
   #watchStores (metrics: Metrics): void {

@@ -1,7 +1,10 @@
+import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
+import type { Test } from 'tap'
 import { createLog } from '../../src/service/log.js'
 import { kindsIn } from '../helpers/events.js'
 import { cookieOf, openServiceOnPostgres } from '../helpers/service-app.js'
+import { Visitor } from './visitor.js'
 
 const EMAIL = 'ann@example.com'
 const PASSWORD = 'correct horse battery'
@@ -48,4 +51,56 @@ void t.test('what users do to their account is told once in the log, and but for
   const kinds = await kindsIn(pool)
   for (const kind of ['registered', 'signedIn', 'began', 'endedByUser', 'reauthenticated', 'passwordChanged', 'ended']) t.ok(kinds.includes(kind), kind)
   t.strictSame(kinds.filter((kind) => kind.endsWith('Refused')), [], 'what strangers can make as many of as they like is no row')
+})
+
+/** The service with its limits; what its log is told, since the last time that was asked. */
+async function withLimits (t: Test) {
+  const lines: Record<string, unknown>[] = []
+  const service = await openServiceOnPostgres(t, { env: { RATE_LIMIT: 'on' }, log: createLog('info', { write (line) { lines.push(JSON.parse(line)) } }) })
+  const told = (): Record<string, unknown>[] => lines.splice(0).filter(({ event }) => event === 'throttled')
+  /** Asks until one is refused: what the log says of it. */
+  const refusal = async (ask: () => Promise<LightMyRequestResponse>): Promise<Record<string, unknown>[]> => {
+    told()
+    for (;;) {
+      const { statusCode, headers } = await ask()
+      if (statusCode !== 429) continue
+      const found = told()
+      t.match(found, [{ level: 30, clientIp: /./, reqId: headers['x-request-id'] }])
+      t.equal(found.length, 1)
+      return found
+    }
+  }
+  return { ...service, refusal }
+}
+
+void t.test('every refusal by a throttle is one line with the name of its limit, one count, and no row', async (t) => {
+  const { app, pool, refusal } = await withLimits(t)
+  const ask = async (method: 'POST' | 'PATCH', url: string, payload: object, cookie = '') => await app.inject({ method, url, payload, remoteAddress: '203.0.113.9', headers: { cookie } })
+  const { user, session, refresh_token: refresh } = (await ask('POST', '/auth/register', { email: EMAIL, password: PASSWORD })).json()
+  const signedIn = await ask('POST', '/auth/login', { email: EMAIL, password: PASSWORD, transport: 'none' })
+  const [cookie, own] = [cookieOf(signedIn), { userId: user.id, sessionId: signedIn.json().session.id }]
+  const expected = [
+    [{ limit: 'device', ...own }, async () => await ask('POST', '/auth/reauthenticate', { password: OTHER }, cookie)],
+    [{ limit: 'refresh', sessionId: session.id }, async () => await ask('POST', '/auth/refresh', { refresh_token: refresh })],
+    [{ limit: 'write', ...own }, async () => await ask('PATCH', '/session', { set: { a: 1 } }, cookie)],
+    [{ limit: 'pair' }, async () => await ask('POST', '/auth/login', { email: EMAIL, password: OTHER })],
+    [{ limit: 'register' }, async () => await ask('POST', '/auth/register', { email: `${Math.random()}@example.com`, password: PASSWORD })],
+    [{ limit: 'begin' }, async () => await ask('PATCH', '/session', { set: { a: 1 } })]
+  ] as const
+  for (const [line, again] of expected) {
+    const found = await refusal(again)
+    t.match(found, [{ clientIp: '203.0.113.9', ...line }])
+    t.notMatch(JSON.stringify(found), /example\.com|horse|rt_/, 'neither a name nor a secret')
+  }
+  const { body } = await app.inject('/metrics')
+  for (const [{ limit }] of expected) t.match(body, `silverback_throttled_total{limit="${limit}"} 1`)
+  await app.close()
+  t.equal((await pool.query("SELECT sum(value)::integer AS n FROM stats WHERE name = 'throttled'")).rows[0].n, expected.length)
+  t.notOk((await kindsIn(pool)).includes('throttled'))
+})
+
+void t.test('a form that a throttle refuses is one line, too', async (t) => {
+  const { app, refusal } = await withLimits(t)
+  const visitor = new Visitor(app)
+  t.match(await refusal(async () => await visitor.signIn(EMAIL, OTHER)), [{ limit: 'account' }])
 })

@@ -44,7 +44,7 @@ void t.test('two services of one process have figures of their own', async (t) =
 
 void t.test('what has never happened stands at 0, so that alerts see the first time', async (t) => {
   const families = await scrape(await openService(t))
-  for (const [name, count] of [['alarms_total', 3], ['refresh_total', 12], ['sign_ins_total', 2], ['sessions_ended_total', 2], ['cookies_rejected_total', 5], ['cache_hits_total', 1], ['events_dropped_total', 1]] as const) {
+  for (const [name, count] of [['alarms_total', 3], ['refresh_total', 12], ['sign_ins_total', 2], ['sessions_ended_total', 12], ['throttled_total', 13], ['cookies_rejected_total', 5], ['cache_hits_total', 1], ['events_dropped_total', 1]] as const) {
     t.strictSame(families.get(`silverback_${name}`)?.samples.map(({ value }) => value), Array.from({ length: count }, () => 0), name)
   }
 })
@@ -92,7 +92,7 @@ void t.test('sessions, sign-ins, tokens and statements are measured where they h
     ['sessions_created_total', {}, 4],
     ['sign_ins_total', { outcome: 'passed' }, 1],
     ['sessions_ended_total', { reason: 'signed_out' }, 1],
-    ['sessions_ended_total', { reason: 'ended' }, 1], // a visitor's
+    ['sessions_ended_total', { reason: 'visitor_left' }, 1],
     ['refresh_total', { outcome: 'early' }, 1],
     ['refresh_total', { outcome: 'forged' }, 1],
     ['cookies_rejected_total', { reason: 'forged' }, 1],
@@ -130,41 +130,70 @@ void t.test('the connections of each pool are told', async (t) => {
     [['sessions', 'busy', 3], ['sessions', 'idle', 2], ['sessions', 'waiting', 7]])
 })
 
-void t.test('a request that is throttled is counted by where', async (t) => {
+void t.test('a request that is throttled is counted by its limit', async (t) => {
   const { app, pool } = await openServiceOnPostgres(t, { env: { RATE_LIMIT: 'on' } })
   const login = async () => await app.inject({ method: 'POST', url: '/auth/login', payload: { email: 'ann@example.com', password: PASSWORD }, remoteAddress: '203.0.113.9' })
   for (let status = 0; status !== 429;) status = (await login()).statusCode
-  t.equal(valueOf(await scrape(app), 'throttled_total', { limit: 'login' }), 1)
+  t.equal(valueOf(await scrape(app), 'throttled_total', { limit: 'pair' }), 1)
+  t.equal(valueOf(await scrape(app), 'throttled_total'), 1)
   while ((await pool.query("SELECT 1 FROM stats WHERE name = 'throttled'")).rows.length === 0) await new Promise((resolve) => { setTimeout(resolve, 50) })
 })
 
 void t.test('each session that ends before its time is counted once, however many end with it', async (t) => {
-  const { app, pool } = await openServiceOnPostgres(t, { env: { ADMIN_EMAILS: 'root@example.com' } })
-  const begin = async (door: string, email: string) => {
-    const answer = await app.inject({ method: 'POST', url: `/auth/${door}`, payload: { email, password: PASSWORD, transport: 'none' } })
+  const { app, pool } = await openServiceOnPostgres(t, { env: { ADMIN_EMAILS: 'root@example.com', MAX_SESSIONS_PER_USER: '5' } })
+  const begin = async (door: string, email: string, cookie = '') => {
+    const answer = await app.inject({ method: 'POST', url: `/auth/${door}`, payload: { email, password: PASSWORD, transport: 'none' }, headers: { cookie } })
     return { id: String(answer.json().user.id), sessionId: String(answer.json().session.id), cookie: cookieOf(answer) }
   }
   const as = async ({ cookie }: { readonly cookie: string }, method: 'POST' | 'DELETE', url: string, payload?: object) => await app.inject({ method, url, headers: { cookie }, ...(payload !== undefined && { payload }) })
-  const ended = async (): Promise<readonly [number, number]> => {
-    const families = await scrape(app)
-    return [valueOf(families, 'sessions_ended_total', { reason: 'signed_out' }), valueOf(families, 'sessions_ended_total', { reason: 'ended' })]
+  const seen = new Map<string, number>()
+  /** By reason, since the last time this was asked. */
+  const ended = async (): Promise<Record<string, number>> => {
+    const now = (await scrape(app)).get('silverback_sessions_ended_total')?.samples.map(({ labels, value }) => [labels['reason'] ?? '', value] as const) ?? []
+    const more = now.map(([reason, value]) => [reason, value - (seen.get(reason) ?? 0)] as const).filter(([, value]) => value > 0)
+    for (const [reason, value] of now) seen.set(reason, value)
+    return Object.fromEntries(more)
   }
   const root = await begin('register', 'root@example.com')
   const ann = await begin('register', 'ann@example.com')
   await begin('login', 'ann@example.com')
   await begin('login', 'ann@example.com')
   t.equal((await as(ann, 'POST', '/auth/password', { current: PASSWORD, next: 'another horse altogether' })).statusCode, 204)
-  t.strictSame(await ended(), [0, 2], 'all others, with the password')
+  t.strictSame(await ended(), { password_changed: 2 }, 'all others')
   t.equal((await as(root, 'POST', `/admin/users/${ann.id}/disable`)).statusCode, 204)
-  t.strictSame(await ended(), [0, 3], 'the one that was left, with its user')
+  t.strictSame(await ended(), { disabled: 1 }, 'the one that was left')
   const bob = await begin('register', 'bob@example.com')
   t.equal((await as(bob, 'DELETE', `/auth/sessions/${bob.sessionId}`)).statusCode, 204)
-  t.strictSame(await ended(), [0, 4], 'the own one, from the list')
+  t.strictSame(await ended(), { signed_out: 1 }, 'the own one, from the list')
   t.equal((await as(await begin('login', 'bob@example.com'), 'POST', '/auth/logout')).statusCode, 204)
   t.equal((await as(await begin('login', 'bob@example.com'), 'DELETE', '/session')).statusCode, 204)
-  t.strictSame(await ended(), [2, 4])
+  t.strictSame(await ended(), { signed_out: 2 })
   t.equal((await as({ cookie: await beginSession(app) }, 'DELETE', '/session')).statusCode, 204)
-  t.strictSame(await ended(), [2, 5], 'a visitor does not sign out')
+  t.equal((await as({ cookie: await beginSession(app) }, 'POST', '/auth/logout')).statusCode, 204)
+  t.strictSame(await ended(), { visitor_left: 2 }, 'a visitor does not sign out')
+  const one = await begin('login', 'bob@example.com', await beginSession(app))
+  t.strictSame(await ended(), { visitor_signed_in: 1 })
+  const two = await begin('login', 'bob@example.com', one.cookie)
+  t.strictSame(await ended(), { signed_in_again: 1 })
+  const three = await begin('login', 'bob@example.com')
+  t.equal((await as(three, 'DELETE', `/auth/sessions/${two.sessionId}`)).statusCode, 204)
+  const four = await begin('login', 'bob@example.com')
+  t.equal((await as(four, 'POST', '/auth/logout-others')).statusCode, 200)
+  t.equal((await as(four, 'POST', '/auth/logout-all')).statusCode, 200)
+  t.strictSame(await ended(), { ended_by_user: 3 })
+  const five = await begin('login', 'bob@example.com')
+  t.equal((await as(root, 'DELETE', `/admin/sessions/${five.sessionId}`)).statusCode, 204)
+  await begin('login', 'bob@example.com')
+  t.equal((await as(root, 'POST', `/admin/users/${bob.id}/logout`)).statusCode, 204)
+  t.strictSame(await ended(), { ended_by_admin: 2 })
+  const { refresh_token: refresh } = (await app.inject({ method: 'POST', url: '/auth/login', payload: { email: 'bob@example.com', password: PASSWORD } })).json()
+  for (let twice = 0; twice < 2; twice++) t.equal((await app.inject({ method: 'POST', url: '/auth/revoke', payload: { refresh_token: refresh } })).statusCode, 204)
+  t.strictSame(await ended(), { revoked: 1 })
+  for (let n = 0; n < 7; n++) await begin('login', 'bob@example.com')
+  t.strictSame(await ended(), { evicted: 2 })
+  await pool.query("UPDATE sessions SET \"values\" = '5' WHERE user_id = $1", [root.id])
+  t.equal((await as(root, 'DELETE', '/session')).statusCode, 204)
+  t.strictSame(await ended(), { corrupt: 1 })
   await app.close()
-  t.equal((await pool.query("SELECT sum(value)::integer AS n FROM stats WHERE name = 'ended'")).rows[0].n, 7, 'and the same in the plots')
+  t.equal((await pool.query("SELECT sum(value)::integer AS n FROM stats WHERE name = 'ended'")).rows[0].n, [...seen.values()].reduce((sum, value) => sum + value), 'and the same in the plots')
 })

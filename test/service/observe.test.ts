@@ -9,10 +9,10 @@ import { beginSession, cookieOf, openService, openServiceOnPostgres } from '../h
 
 const PASSWORD = 'correct horse battery'
 
-async function open (t: Test) {
+async function open (t: Test, env: NodeJS.ProcessEnv = {}) {
   const lines: Record<string, unknown>[] = []
   const log = createLog('info', { write (line) { lines.push(JSON.parse(line)) } })
-  const service = await openServiceOnPostgres(t, { log, env: { REFRESH_MIN_AGE: '0.02', REFRESH_STRAGGLER_WINDOW: '0.005' } })
+  const service = await openServiceOnPostgres(t, { log, env: { REFRESH_MIN_AGE: '0.02', REFRESH_STRAGGLER_WINDOW: '0.005', ...env } })
   const events = new EventLog({ database: new Database({ pool: service.pool, named: false }), log: keepLog() })
   t.teardown(async () => { await events.close() })
   const register = async (transport: string) => await service.app.inject({
@@ -89,6 +89,23 @@ void t.test('a session that ends because its browser signs in again says so', as
   t.match(audit('signedInAgain'), [{ sessionId: id, userId: user.id, reqId: again.headers['x-request-id'] }])
   await app.close()
   t.equal(storyOf(await events.ofSession(id), await events.stateOf(id)).why, 'ended because its browser signed in again')
+})
+
+void t.test('a session that ends because its user signed in elsewhere, and had as many as allowed, says so and is counted', async (t) => {
+  const { app, events, register, audit, statistic } = await open(t, { MAX_SESSIONS_PER_USER: '1' })
+  const { session: { id }, user } = (await register('none')).json()
+  const elsewhere = await app.inject({
+    method: 'POST', url: '/auth/login', payload: { email: 'ann@example.com', password: PASSWORD, transport: 'none' }, remoteAddress: '192.0.2.8', headers: { 'user-agent': 'curl/8.0' }
+  })
+  t.match(audit('evicted'), [{ level: 30, sessionId: id, userId: user.id, clientIp: '192.0.2.8', reqId: elsewhere.headers['x-request-id'] }])
+  t.equal(audit('evicted').length, 1)
+  t.match((await app.inject('/metrics')).body, 'silverback_sessions_ended_total{reason="evicted"} 1')
+  t.equal(await statistic('ended', 1), 1)
+  await app.close()
+  const { why, lines } = storyOf(await events.ofSession(id), await events.stateOf(id))
+  t.equal(why, 'ended because the user signed in elsewhere, and had as many sessions as allowed')
+  t.match(lines.at(-1), { text: why, clientIp: '192.0.2.8' })
+  t.equal(storyOf(await events.ofSession(elsewhere.json().session.id), await events.stateOf(elsewhere.json().session.id)).why, null)
 })
 
 void t.test('a visitor who ends their session is not told as a user who signed out', async (t) => {

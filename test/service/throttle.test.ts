@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t from 'tap'
+import type { AuditedRequest } from '../../src/service/events/audit.js'
+import { createLog } from '../../src/service/log.js'
 import { LIMITS } from '../../src/service/throttle/limits.js'
 import { Throttle } from '../../src/service/throttle/throttle.js'
 import { HashQueue } from '../../src/service/users/hash-queue.js'
@@ -16,6 +18,9 @@ const PASSWORD = 'correct horse battery'
 const WRONG = 'wrong horse battery'
 const ON = { RATE_LIMIT: 'on' }
 const HERE = '203.0.113.1'
+const REQUEST: AuditedRequest = { ip: HERE, headers: {}, log: createLog('silent') }
+/** For a throttle without an application. */
+const UNHEARD = { record () {} }
 
 /** Moves the time of all counted attempts. */
 const ago = (seconds: number): string => `UPDATE throttle SET next_at = next_at - interval '${seconds} seconds', expires_at = expires_at - interval '${seconds} seconds'`
@@ -103,19 +108,19 @@ void t.test('20 failures in ten minutes shut a network out: an IPv4 address, a /
 void t.test('what one key refuses counts under no other', async (t) => {
   const { connectionString, pool, openPool } = await freshDatabase(t, { prepare: migrateUp })
   t.ok(connectionString)
-  const throttle = new Throttle({ database: new Database({ pool: openPool(), named: true }), key: randomBytes(32) })
+  const throttle = new Throttle({ database: new Database({ pool: openPool(), named: true }), audit: UNHEARD, key: randomBytes(32) })
   const once = { name: 'once', most: 1, seconds: 60, doubles: false }
-  await throttle.reserve([{ limit: once, of: 'a' }])
-  await t.rejects(throttle.reserve([{ limit: once, of: 'a' }, { limit: LIMITS.pair, of: 'b' }, { limit: LIMITS.account, of: 'c' }]), { statusCode: 429, code: 'ERR_THROTTLED' })
+  await throttle.reserve([{ limit: once, of: 'a' }], REQUEST)
+  await t.rejects(throttle.reserve([{ limit: once, of: 'a' }, { limit: LIMITS.pair, of: 'b' }, { limit: LIMITS.account, of: 'c' }], REQUEST), { statusCode: 429, code: 'ERR_THROTTLED' })
   t.strictSame((await pool.query('SELECT count, most FROM throttle ORDER BY count')).rows.map(({ count }) => count), [0, 0, 1])
 })
 
 void t.test('of 300 attempts at once under keys in any order as many pass as are free, and none deadlocks', async (t) => {
   const { pool, openPool } = await freshDatabase(t, { prepare: migrateUp })
-  const nodes = [1, 2].map(() => new Throttle({ database: new Database({ pool: openPool({ max: 10 }), named: true }), key: Buffer.alloc(32, 7) }))
+  const nodes = [1, 2].map(() => new Throttle({ database: new Database({ pool: openPool({ max: 10 }), named: true }), audit: UNHEARD, key: Buffer.alloc(32, 7) }))
   const limit = { name: 'x', most: 50, seconds: 60, doubles: false }
   const keys = ['a', 'b', 'c', 'd'].map((of) => ({ limit, of }))
-  const outcomes = await Promise.allSettled(Array.from({ length: 300 }, async (_, i) => await nodes[i % 2]?.reserve(i % 3 === 0 ? keys : keys.toReversed())))
+  const outcomes = await Promise.allSettled(Array.from({ length: 300 }, async (_, i) => await nodes[i % 2]?.reserve(i % 3 === 0 ? keys : keys.toReversed(), REQUEST)))
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 50)
   for (const outcome of outcomes) if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'ERR_THROTTLED' })
   t.equal((await pool.query('SELECT deadlocks::integer AS n FROM pg_stat_database WHERE datname = current_database()')).rows[0].n, 0)
@@ -328,7 +333,7 @@ void t.test('rows hold neither names nor addresses, and those that have expired 
   t.equal(rows.length, 3)
   for (const { key } of rows) t.notMatch(key.toString('latin1'), /ann@|203\.0/)
   await pool.query(ago(61))
-  const throttle = new Throttle({ database: new Database({ pool: openPool(), named: true }), key: randomBytes(32) })
+  const throttle = new Throttle({ database: new Database({ pool: openPool(), named: true }), audit: UNHEARD, key: randomBytes(32) })
   await throttle.cleanup()
   t.equal((await pool.query('SELECT 1 FROM throttle')).rowCount, 2, 'the pair’s minute is over')
 })

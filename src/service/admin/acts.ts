@@ -5,7 +5,9 @@ import type { Manager } from '../../session/manager.js'
 import type { Database } from '../../stores/postgres/query.js'
 import type { Audit } from '../events/audit.js'
 import type { RecordedKind } from '../events/event.js'
+import type { CountedReason } from '../metrics/end-reason.js'
 import { disableUser, logOutUser } from '../users/endings.js'
+import type { EndSessions } from '../users/endings.js'
 import type { UserStore } from '../users/user-store.js'
 import { blockSession } from './block-session.js'
 import type { BlockOutcome } from './block-session.js'
@@ -54,13 +56,13 @@ export class AdminActs {
   }
 
   async endSession (request: FastifyRequest, sessionId: string): Promise<void> {
-    found(await this.#parts.sessions.end(sessionId))
+    found(await this.#parts.sessions.end(sessionId, 'ended_by_admin'))
     this.#tell(request, 'endedByAdmin', { sessionId })
   }
 
   /** Resolves to how many sessions have ended. */
   async logOutUser (request: FastifyRequest, userId: string): Promise<number> {
-    const ended = found(await logOutUser(this.#parts.users, userId, this.#endSessions))
+    const ended = found(await logOutUser(this.#parts.users, userId, this.#endSessions('ended_by_admin')))
     this.#tell(request, 'signedOutByAdmin', { userId })
     return ended
   }
@@ -68,7 +70,7 @@ export class AdminActs {
   /** Resolves to how many sessions have ended. @throws RequestError 409 `ERR_OWN_ACCOUNT` for whoever asks */
   async disableUser (request: FastifyRequest, userId: string): Promise<number> {
     if (userId === request.auth?.userId) throw ownAccount('you cannot disable yourself')
-    const ended = found(await disableUser(this.#parts.users, userId, this.#endSessions, (count) => { this.#parts.audit.countEnded('ended', count) }))
+    const ended = found(await disableUser(this.#parts.users, userId, this.#endSessions('disabled'), (count) => { this.#parts.audit.countEnded('disabled', count) }))
     this.#tell(request, 'disabled', { userId })
     return ended
   }
@@ -78,7 +80,9 @@ export class AdminActs {
     this.#tell(request, 'enabled', { userId })
   }
 
-  readonly #endSessions = async (userId: string): Promise<number> => await this.#parts.sessions.endAll(userId)
+  #endSessions (reason: CountedReason): EndSessions {
+    return async (userId) => await this.#parts.sessions.endAll(userId, { reason })
+  }
 
   #tell (request: FastifyRequest, kind: RecordedKind, facts: { readonly sessionId?: string, readonly userId?: string, readonly reason?: string | null }): void {
     this.#parts.audit.record(request, kind, { ...facts, actorId: request.auth?.userId })

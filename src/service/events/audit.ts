@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { EndReason, Metrics } from '../metrics/metrics.js'
+import type { CountedReason } from '../metrics/end-reason.js'
+import type { Metrics } from '../metrics/metrics.js'
 import type { Statistics } from '../stats/statistics.js'
 import type { NewEvent, RecordedKind } from './event.js'
 import type { EventLog } from './event-log.js'
@@ -7,11 +8,14 @@ import type { EventLog } from './event-log.js'
 /** What is logged and counted; all but refusals, which strangers can make as many of as they like, becomes part of stories, too. */
 export type AuditKind = RecordedKind | Refused
 
-const REFUSED = ['signInRefused', 'registrationRefused', 'passwordRefused'] as const
+const REFUSED = ['signInRefused', 'registrationRefused', 'passwordRefused', 'throttled'] as const
 type Refused = typeof REFUSED[number]
 
 /** Whose session, and which; `actorId` is another user who did it, such as an administrator. What is absent is not known. */
-export type AuditFacts = Omit<NewEvent, 'kind' | 'userAgent'>
+export interface AuditFacts extends Omit<NewEvent, 'kind' | 'userAgent'> {
+  /** Of `throttled`: the name of the limit. */
+  readonly limit?: string
+}
 
 /** What is looked at of a request. */
 export type AuditedRequest = Pick<FastifyRequest, 'ip' | 'headers' | 'log'>
@@ -30,6 +34,7 @@ const WORDS: Readonly<Record<AuditKind, string>> = {
   registrationRefused: 'a registration was refused',
   signedIn: 'a user signed in',
   signedInAgain: 'a session ended, for its browser signed in again',
+  evicted: 'a session ended, for its user signed in elsewhere, and had as many sessions as allowed',
   signInRefused: 'a sign-in was refused',
   signedOut: 'a user signed out',
   endedByUser: 'a user ended other sessions of theirs',
@@ -43,16 +48,18 @@ const WORDS: Readonly<Record<AuditKind, string>> = {
   enabled: 'an administrator enabled a user',
   promoted: 'a user was made an administrator',
   signedOutByAdmin: 'an administrator signed a user out everywhere',
+  throttled: 'a request was refused, for there were too many',
   tokenReused: 'a superseded refresh token came back: two parties hold the session, which is blocked',
   tokenAhead: 'a refresh token is newer than the database, which has lost its last commits',
   tokenMismatch: 'a genuine refresh token is not the one that was given'
 }
 
 /** How each is counted. Ends are not: one act ends many sessions, and some end without an act. */
-const COUNTS: Readonly<Partial<Record<AuditKind, (statistics: AuditParts['statistics'], metrics: Metrics | null) => void>>> = {
+const COUNTS: Readonly<Partial<Record<AuditKind, (statistics: AuditParts['statistics'], metrics: Metrics | null, facts: AuditFacts) => void>>> = {
   registered: (statistics) => { statistics.count('registrations') },
   signedIn: (statistics, metrics) => { statistics.count('sign_ins'); metrics?.signIn('passed') },
   signInRefused: (statistics, metrics) => { statistics.count('sign_ins_refused'); metrics?.signIn('refused') },
+  throttled: (statistics, metrics, { limit = 'other' }) => { statistics.count('throttled'); metrics?.throttled(limit) },
   tokenReused: (statistics, metrics) => { statistics.count('alarms'); statistics.count('blocked'); metrics?.alarm('reuse') },
   tokenAhead: (_statistics, metrics) => { metrics?.alarm('ahead') },
   tokenMismatch: (_statistics, metrics) => { metrics?.alarm('mismatch') }
@@ -75,12 +82,12 @@ export class Audit {
     const line = { event: kind, ...known }
     if (kind.startsWith('token')) (request?.log ?? log).warn(line, WORDS[kind])
     else (request?.log ?? log).info(line, WORDS[kind])
-    COUNTS[kind]?.(statistics, metrics)
+    COUNTS[kind]?.(statistics, metrics, facts)
     if (!isRefused(kind)) events.record({ kind, userAgent: request?.headers['user-agent'], ...known })
   }
 
   /** Counts sessions that have ended before their time: each once. */
-  countEnded (reason: EndReason, count = 1): void {
+  countEnded (reason: CountedReason, count = 1): void {
     this.#parts.statistics.count('ended', count)
     this.#parts.metrics?.ended(reason, count)
   }

@@ -3,7 +3,7 @@ export const WITNESSED = ['began', 'renewed', 'blocked', 'unblocked', 'ended', '
 
 /** What only the service knows. */
 export const RECORDED = [
-  'registered', 'signedIn', 'signedInAgain', 'signedOut', 'endedByUser', 'endedByAdmin', 'blockedByAdmin', 'unblockedByAdmin', 'passwordChanged',
+  'registered', 'signedIn', 'signedInAgain', 'evicted', 'signedOut', 'endedByUser', 'endedByAdmin', 'blockedByAdmin', 'unblockedByAdmin', 'passwordChanged',
   'reauthenticated', 'disabled', 'enabled', 'promoted', 'signedOutByAdmin', 'tokenReused', 'tokenAhead', 'tokenMismatch'
 ] as const
 

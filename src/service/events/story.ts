@@ -40,6 +40,7 @@ const TOLD_BETTER: Readonly<Record<string, readonly string[]>> = {
 const ACTS: Readonly<Record<string, string>> = {
   signedOut: 'signed out by the user',
   signedInAgain: 'ended because its browser signed in again',
+  evicted: 'ended because the user signed in elsewhere, and had as many sessions as allowed',
   endedByUser: 'ended by the user from another session',
   endedByAdmin: 'ended by an administrator',
   signedOutByAdmin: 'ended by an administrator, who signed the user out everywhere',

@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<EventKind, Words>> = {
   began: () => 'the user signed in',
   signedIn: () => 'the user signed in',
   signedInAgain: () => 'its browser signed in again, and got another session',
+  evicted: () => 'its user signed in elsewhere, and had as many sessions as allowed',
   renewed: (reason) => `the session got another id; before it was ${reason ?? 'another'}`,
   reauthenticated: () => 'the user proved again who they are',
   passwordChanged: () => 'the user changed their password',

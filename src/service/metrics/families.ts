@@ -18,7 +18,7 @@ export function createFamilies (registry: Registry) {
     signIns: counter('sign_ins_total', 'Sign-ins, by how they ended', 'outcome'),
     refreshes: counter('refresh_total', 'Refresh tokens that were presented, by how they were judged', 'outcome'),
     alarms: counter('alarms_total', 'Refresh tokens that should not exist: reuse means that two parties hold a session', 'kind'),
-    throttled: counter('throttled_total', 'Requests that were refused because there were too many, by where', 'limit'),
+    throttled: counter('throttled_total', 'Requests that were refused because there were too many, by the limit that refused the longest', 'limit'),
     queries: histogram('store_duration_seconds', 'Statements and transactions, waiting for a connection and retries included', SECONDS, 'operation'),
     queryErrors: counter('store_errors_total', 'Statements and transactions that failed', 'operation'),
     batches: histogram('store_batch_size', 'Sessions that were loaded or saved in one round trip', BATCHES, 'kind'),

@@ -20,13 +20,3 @@ export function factsOf (request: FastifyRequest, reply: FastifyReply): HttpFact
     seconds: reply.elapsedTime / 1000
   }
 }
-
-/** Doors that are throttled, by the end of their route's pattern. */
-const DOORS = ['login', 'register', 'refresh', 'password', 'reauthenticate', 'session'] as const
-export type Door = typeof DOORS[number] | 'other'
-
-/** The door at which a request was throttled; `null`: it was not. */
-export function throttledAt ({ route, status }: HttpFacts): Door | null {
-  if (status !== '429') return null
-  return DOORS.find((door) => route.endsWith(`/${door}`)) ?? 'other'
-}

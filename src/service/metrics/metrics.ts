@@ -1,18 +1,18 @@
 import { Registry } from 'prom-client'
 import type { RejectionReason } from '../../session/events.js'
 import type { RotationCase } from '../../tokens/rotation.js'
+import { LIMIT_NAMES } from '../throttle/limits.js'
+import { COUNTED_REASONS } from './end-reason.js'
+import type { CountedReason } from './end-reason.js'
 import { addReadings, createFamilies } from './families.js'
 import type { Families, Sources } from './families.js'
 import { processRegistry } from './process.js'
 
 /** How a sign-in ended. */
 export type SignInOutcome = 'passed' | 'refused'
-/** `signed_out`: its own user signed out of it. `ended`: otherwise, such as from a list, by an administrator, or with others. */
-export type EndReason = 'signed_out' | 'ended'
 export type AlarmKind = 'reuse' | 'ahead' | 'mismatch'
 
 // What has never happened stands at 0: a first time is a rise then, which alerts can see.
-const ENDS: readonly EndReason[] = ['signed_out', 'ended']
 const SIGN_INS: readonly SignInOutcome[] = ['passed', 'refused']
 const ALARMS: readonly AlarmKind[] = ['reuse', 'ahead', 'mismatch']
 const REJECTIONS: readonly RejectionReason[] = ['forged', 'duplicate', 'unknown', 'replaced', 'corrupt']
@@ -32,8 +32,9 @@ export class Metrics {
     this.#families = createFamilies(this.#registry)
     addReadings(this.#registry, sources)
     processRegistry()
-    const { ended, signIns, alarms, cookiesRejected, refreshes } = this.#families
-    for (const reason of ENDS) ended.inc({ reason }, 0)
+    const { ended, throttled, signIns, alarms, cookiesRejected, refreshes } = this.#families
+    for (const reason of COUNTED_REASONS) ended.inc({ reason }, 0)
+    for (const limit of LIMIT_NAMES) throttled.inc({ limit }, 0)
     for (const outcome of SIGN_INS) signIns.inc({ outcome }, 0)
     for (const kind of ALARMS) alarms.inc({ kind }, 0)
     for (const reason of REJECTIONS) cookiesRejected.inc({ reason }, 0)
@@ -41,7 +42,7 @@ export class Metrics {
   }
 
   created (): void { this.#families.created.inc() }
-  ended (reason: EndReason, count: number): void { this.#families.ended.inc({ reason }, count) }
+  ended (reason: CountedReason, count: number): void { this.#families.ended.inc({ reason }, count) }
   signIn (outcome: SignInOutcome): void { this.#families.signIns.inc({ outcome }) }
   refreshed (found: RotationCase | 'FORGED'): void { this.#families.refreshes.inc({ outcome: found.toLowerCase() }) }
   alarm (kind: AlarmKind): void { this.#families.alarms.inc({ kind }) }

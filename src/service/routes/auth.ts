@@ -37,8 +37,8 @@ export const serviceAuthRoutes: FastifyPluginAsync<AuthParts> = async (app, { ac
     beforeEndAll: async (userId) => { await users.moveStamp(userId) },
     beforeRefresh: async (sessionId, request) => {
       if (sessionId === null) return // forged: refused without a query
-      await throttle.reserve(throttle.from(LIMITS.refresh, request.ip))
-      await rotations.check(sessionId)
+      await throttle.reserve(throttle.from(LIMITS.refresh, request.ip), request, { sessionId })
+      await rotations.check(sessionId, request)
     }
   })
 }

@@ -25,8 +25,8 @@ export const sessionRoutes: FastifyPluginAsync<{ throttle: Throttle }> = async (
     const session = getSession(request)
     const { set = {}, unset = [] } = request.body ?? {}
     checkKeys(Object.keys(set), unset)
-    if (!session.isNew) await throttle.reserve([{ limit: LIMITS.write, of: session.id }])
-    else if (Object.keys(set).length > 0) await throttle.reserve(throttle.from(LIMITS.begin, request.ip))
+    if (!session.isNew) await throttle.reserve([{ limit: LIMITS.write, of: session.id }], request, { sessionId: session.id, userId: session.userId })
+    else if (Object.keys(set).length > 0) await throttle.reserve(throttle.from(LIMITS.begin, request.ip), request)
     await change(session, set, unset)
     return view(session)
   })

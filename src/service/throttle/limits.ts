@@ -39,3 +39,6 @@ export const LIMITS = {
 
 /** The same limit for the /48 around an IPv6 network. */
 export const wide = (limit: Limit): Limit => ({ ...limit, name: `${limit.name}/48`, most: limit.most * WIDE })
+
+/** All that there are. */
+export const LIMIT_NAMES: readonly string[] = [...Object.values(LIMITS), ...[LIMITS.login, LIMITS.register, LIMITS.refresh, LIMITS.begin].map(wide)].map(({ name }) => name)

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TokenEventMessage } from '../../tokens/events.js'
+import type { AuditedRequest } from '../events/audit.js'
 import { LIMITS } from './limits.js'
 import type { Throttle } from './throttle.js'
 
@@ -9,7 +10,7 @@ const MINUTE = 60
 /** Limits how often a lineage rotates. Answers of refresh that rotate nothing do not count. */
 export interface RotationLimit {
   /** @throws RequestError 429: the token is not looked at; StoreError */
-  check (sessionId: string): Promise<void>
+  check (sessionId: string, request: AuditedRequest): Promise<void>
   close (): void
 }
 
@@ -25,11 +26,11 @@ export function limitRotations (throttle: Throttle, source: object, minGeneratio
   const count = (told: unknown): void => {
     const { source: by, outcome, sessionId } = told as TokenEventMessage<'tokenRefreshed'> // nobody else writes to the channel
     if (by !== source || outcome !== 'ROTATE' || sessionId === null) return
-    throttle.reserve([{ limit: LIMITS.rotation, of: sessionId }]).catch(() => { /* refused, or not counted: the next check tells */ })
+    throttle.count({ limit: LIMITS.rotation, of: sessionId }).catch(() => { /* one that is not counted does no harm */ })
   }
   subscribe(CHANNEL, count)
   return {
-    check: async (sessionId) => { await throttle.refuse({ limit: LIMITS.rotation, of: sessionId }) },
+    check: async (sessionId, request) => { await throttle.refuse({ limit: LIMITS.rotation, of: sessionId }, request, { sessionId }) },
     close: () => { unsubscribe(CHANNEL, count) }
   }
 }

@@ -3,7 +3,9 @@ import { deriveKey } from '../../core/keys.js'
 import { RequestError } from '../../plugins/problems.js'
 import { setTimeouts } from '../../stores/postgres/bulk-statements.js'
 import type { Database } from '../../stores/postgres/query.js'
+import type { Row } from '../../stores/postgres/rows.js'
 import { TABLES } from '../database/tables.js'
+import type { Audit, AuditedRequest, AuditFacts } from '../events/audit.js'
 import { wide } from './limits.js'
 import type { Limit } from './limits.js'
 import { networkOf } from './network.js'
@@ -22,8 +24,13 @@ export interface Reservation {
   giveBack (reset?: readonly Limit[]): Promise<void>
 }
 
+/** Whose request it is, as far as that is known, for the line of the log. */
+export type ThrottledFacts = Pick<AuditFacts, 'userId' | 'sessionId'>
+
 export interface ThrottleOptions {
   readonly database: Database
+  /** Where refusals are told. */
+  readonly audit: Pick<Audit, 'record'>
   /** Of which the key of the HMACs is derived: rows hold neither names nor addresses. */
   readonly key: Uint8Array
   /** `false`: everything is allowed, and nothing is counted. Default `true`. */
@@ -40,12 +47,14 @@ const STATEMENT_MS = 15_000
 /** Counts attempts in the database, for all nodes together. */
 export class Throttle {
   readonly #database: Database
+  readonly #audit: ThrottleOptions['audit']
   readonly #key: Buffer
   readonly #isOn: boolean
   readonly #exemptsLoopback: boolean
 
-  constructor ({ database, key, isOn = true, exemptsLoopback = false }: ThrottleOptions) {
+  constructor ({ database, audit, key, isOn = true, exemptsLoopback = false }: ThrottleOptions) {
     this.#database = database
+    this.#audit = audit
     this.#key = deriveKey(key, 'throttle', '')
     this.#isOn = isOn
     this.#exemptsLoopback = exemptsLoopback
@@ -65,20 +74,21 @@ export class Throttle {
   }
 
   /**
-   * Counts an attempt under every one, or, when one of them refuses, under none.
+   * Counts an attempt under every one, or, when one of them refuses, under none; the refusal is told.
    *
    * @throws RequestError 429 `ERR_THROTTLED` with `Retry-After`, whichever refused
    * @throws StoreError: what cannot be counted is not allowed
    */
-  async reserve (attempts: readonly Attempt[]): Promise<Reservation> {
+  async reserve (attempts: readonly Attempt[], request: AuditedRequest, facts: ThrottledFacts = {}): Promise<Reservation> {
     if (!this.#isOn || attempts.length === 0) return { giveBack: async () => {} }
-    const counted = attempts.map(({ limit, of }): Counted => ({ limit, key: this.#keyOf(limit.name, of) }))
-    const rows = await this.#database.write(reserve(counted))
-    const refused = rows.filter((row) => row['granted'] !== 't')
-    if (refused.length > 0) {
-      const granted = rows.filter((row) => row['granted'] === 't').map((row) => Buffer.from(String(row['key']), 'hex'))
+    const counted = attempts.map((attempt) => this.#counted(attempt))
+    const rows = new Map((await this.#database.write(reserve(counted))).map((row) => [row['key'], row]))
+    const answers = counted.map(({ key, limit }) => ({ key, limit, row: rows.get(key.toString('hex')) }))
+    const [longest] = answers.filter(({ row }) => row?.['granted'] !== 't').sort((a, b) => waitOf(b.row) - waitOf(a.row))
+    if (longest !== undefined) {
+      const granted = answers.filter(({ row }) => row?.['granted'] === 't').map(({ key }) => key)
       if (granted.length > 0) await this.#database.write(settle(granted, []))
-      throw throttled(Math.max(...refused.map((row) => Number(row['wait'] ?? 0))))
+      throw this.#refusal(longest, request, facts)
     }
     return {
       giveBack: async (reset = []) => {
@@ -88,11 +98,17 @@ export class Throttle {
     }
   }
 
-  /** Refuses as `reserve` does, and counts nothing: for what is counted once it has happened. @throws RequestError 429; StoreError */
-  async refuse ({ limit, of }: Attempt): Promise<void> {
+  /** Counts what has happened, and refuses nothing. @throws StoreError */
+  async count (attempt: Attempt): Promise<void> {
+    if (this.#isOn) await this.#database.write(reserve([this.#counted(attempt)]))
+  }
+
+  /** Refuses as `reserve` does, and counts nothing: for what `count` counts. @throws RequestError 429; StoreError */
+  async refuse (attempt: Attempt, request: AuditedRequest, facts: ThrottledFacts = {}): Promise<void> {
     if (!this.#isOn) return
-    const [row] = await this.#database.read(look(this.#keyOf(limit.name, of)))
-    if (row !== undefined) throw throttled(Number(row['wait'] ?? 0))
+    const { limit, key } = this.#counted(attempt)
+    const [row] = await this.#database.read(look(key))
+    if (row !== undefined) throw this.#refusal({ limit, row }, request, facts)
   }
 
   /** Removes what has expired. @throws StoreError */
@@ -100,8 +116,15 @@ export class Throttle {
     if (this.#isOn) await cleanUpThrottle(this.#database, signal)
   }
 
-  #keyOf (name: string, of: string): Buffer {
-    return createHmac('sha256', this.#key).update(`${name}\n${of}`).digest()
+  #counted ({ limit, of }: Attempt): Counted {
+    return { limit, key: createHmac('sha256', this.#key).update(`${limit.name}\n${of}`).digest() }
+  }
+
+  /** One answer for every cause; the log says which. */
+  #refusal ({ limit, row }: { readonly limit: Limit, readonly row: Row | undefined }, request: AuditedRequest, facts: ThrottledFacts): RequestError {
+    this.#audit.record(request, 'throttled', { ...facts, limit: limit.name })
+    const wait = String(Math.max(1, Math.ceil(waitOf(row))))
+    return new RequestError(429, 'ERR_THROTTLED', 'too many attempts; try again later', undefined, { 'retry-after': wait })
   }
 }
 
@@ -113,8 +136,5 @@ export async function cleanUpThrottle (database: Database, signal?: AbortSignal)
   }, { budgetMs: CLEANUP_MS, signal })
 }
 
-/** One answer for every cause. */
-function throttled (seconds: number): RequestError {
-  const wait = String(Math.max(1, Math.ceil(seconds)))
-  return new RequestError(429, 'ERR_THROTTLED', 'too many attempts; try again later', undefined, { 'retry-after': wait })
-}
+/** Seconds; 0: not known. */
+const waitOf = (row: Row | undefined): number => Number(row?.['wait'] ?? 0)

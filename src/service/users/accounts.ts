@@ -1,11 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthRoutesOptions, AuthUser, Credentials, EndedSessions } from '../../plugins/auth/options.js'
 import { identityOf } from '../../plugins/auth/parts.js'
-import { RequestError } from '../../plugins/problems.js'
 import type { Audit } from '../events/audit.js'
 import type { KnownDevices } from '../throttle/known-device.js'
 import { LIMITS } from '../throttle/limits.js'
-import type { Attempt, Reservation, Throttle } from '../throttle/throttle.js'
+import type { Attempt, Reservation, Throttle, ThrottledFacts } from '../throttle/throttle.js'
 import { parseEmail } from './email.js'
 import { normalizePassword } from './password.js'
 import type { PasswordHasher } from './password-hasher.js'
@@ -20,6 +19,12 @@ export interface AccountsParts {
   readonly audit: Pick<Audit, 'record' | 'countEnded'>
   /** Who is administrator when they register, by the key of their address. */
   readonly adminEmails: ReadonlySet<string>
+}
+
+/** What a guess counts against. */
+interface Guesser {
+  readonly attempts: readonly Attempt[]
+  readonly facts?: ThrottledFacts
 }
 
 /** How often a password is verified anew because it changed meanwhile. */
@@ -51,7 +56,7 @@ export class Accounts implements AuthRoutesOptions {
       audit.record(request, 'signInRefused')
       return null
     }
-    await throttle.reserve(throttle.from(LIMITS.begin, request.ip))
+    await throttle.reserve(throttle.from(LIMITS.begin, request.ip), request)
     return this.#toAuthUser(guess)
   }
 
@@ -62,7 +67,7 @@ export class Accounts implements AuthRoutesOptions {
     const password = normalizePassword(credentials.password)
     const account = await hasher.admit(async () => {
       // that of the session, too, before there is a user who could not be signed in
-      const reservation = await throttle.reserve([...throttle.from(LIMITS.register, request.ip), ...throttle.from(LIMITS.begin, request.ip)])
+      const reservation = await throttle.reserve([...throttle.from(LIMITS.register, request.ip), ...throttle.from(LIMITS.begin, request.ip)], request)
       const passwordHash = await orGiveBack(reservation, async () => {
         checkPassword(password, email.key) // counted before: it takes longer than to refuse
         return await hasher.hash(password)
@@ -91,7 +96,7 @@ export class Accounts implements AuthRoutesOptions {
         // another sign-in may have made the hash anew meanwhile, or another request changed the password
         const ended = await users.changePassword(userId, { from: guess.passwordHash, to: await hasher.hash(next), spared: sessionId })
         if (ended !== null) {
-          if (ended > 0) audit.countEnded('ended', ended)
+          if (ended > 0) audit.countEnded('password_changed', ended)
           audit.record(request, 'passwordChanged', { userId, sessionId })
           return true
         }
@@ -126,8 +131,8 @@ export class Accounts implements AuthRoutesOptions {
   /** Notes which sessions a user has ended. */
   readonly onEnded = ({ userId, sessionId, spared }: EndedSessions, request: FastifyRequest): void => {
     const { audit } = this.#parts
-    if (sessionId !== null && sessionId === request.auth?.sessionId) audit.record(request, 'signedOut', { userId, sessionId })
-    else if (sessionId !== null) audit.record(request, 'endedByUser', { userId, sessionId })
+    if (sessionId !== null && sessionId === request.auth?.sessionId) return // a sign-out: its end tells of it
+    if (sessionId !== null) audit.record(request, 'endedByUser', { userId, sessionId })
     else audit.record(request, 'endedByUser', { userId, ...(spared !== null && { reason: spared }) })
   }
 
@@ -138,8 +143,8 @@ export class Accounts implements AuthRoutesOptions {
   }
 
   /** Counts a guess, then verifies it; `null`: wrong, nobody's, or of a user who is disabled. */
-  async #guess (attempts: readonly Attempt[], password: string, request: FastifyRequest, find: () => Promise<Account | null>): Promise<Account | null> {
-    const reservation = await this.#reserve(attempts, request)
+  async #guess ({ attempts, facts }: Guesser, password: string, request: FastifyRequest, find: () => Promise<Account | null>): Promise<Account | null> {
+    const reservation = await this.#parts.throttle.reserve(attempts, request, facts)
     const { account, isRight } = await orGiveBack(reservation, async () => await this.#verify(password, find))
     if (account === null || !isRight || account.isDisabled) return null
     await reservation.giveBack([LIMITS.account, LIMITS.device])
@@ -147,20 +152,11 @@ export class Accounts implements AuthRoutesOptions {
   }
 
   /** A known device has a count of its own, and nobody else's guesses touch it. */
-  #bySignIn (name: string, request: FastifyRequest): readonly Attempt[] {
+  #bySignIn (name: string, request: FastifyRequest): Guesser {
     const { throttle, devices } = this.#parts
     const device = devices.idOf(request, name)
-    if (device !== null) return [{ limit: LIMITS.device, of: device }]
-    return [{ limit: LIMITS.account, of: name }, ...throttle.pair(LIMITS.pair, name, request.ip), ...throttle.from(LIMITS.login, request.ip)]
-  }
-
-  async #reserve (attempts: readonly Attempt[], request: FastifyRequest): Promise<Reservation> {
-    try {
-      return await this.#parts.throttle.reserve(attempts)
-    } catch (error) {
-      if (error instanceof RequestError) request.log.info({ event: 'throttled', limits: attempts.map(({ limit }) => limit.name), clientIp: request.ip }, 'a guess was throttled')
-      throw error
-    }
+    if (device !== null) return { attempts: [{ limit: LIMITS.device, of: device }] }
+    return { attempts: [{ limit: LIMITS.account, of: name }, ...throttle.pair(LIMITS.pair, name, request.ip), ...throttle.from(LIMITS.login, request.ip)] }
   }
 
   async #verify (password: string, find: () => Promise<Account | null>): Promise<{ account: Account | null, isRight: boolean }> {
@@ -200,4 +196,7 @@ async function orGiveBack<T> (reservation: Reservation, work: () => Promise<T>):
 }
 
 /** A session has a count of its own as well: whoever is signed in is kept out by no guesses but their own. */
-const bySession = (request: FastifyRequest): readonly Attempt[] => [{ limit: LIMITS.device, of: identityOf(request).sessionId }]
+function bySession (request: FastifyRequest): Guesser {
+  const { sessionId, userId } = identityOf(request)
+  return { attempts: [{ limit: LIMITS.device, of: sessionId }], facts: { sessionId, userId } }
+}
