@@ -1,8 +1,8 @@
-/** What the command line asks for. */
+/** What the command line of `npm run bench` asks for. */
 
-import { parseArgs } from 'node:util'
+import { COMMON_USAGE, namesOf, numberOf, readFlags, wholeNumbersOf } from './lib/arguments.js'
 
-export const CONTENDERS = Object.freeze(['plain', 'silverback', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'two-updates', 'secure-session', 'express-session'])
+export const CONTENDERS = Object.freeze(['plain', 'silverback', 'silverback-cached', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'two-updates', 'secure-session', 'express-session'])
 export const WORKLOADS = Object.freeze(['read', 'write', 'anonymous', 'verify', 'rotate'])
 
 export const USAGE = `npm run bench -- [options]
@@ -15,13 +15,12 @@ export const USAGE = `npm run bench -- [options]
   --rounds 3              of A B C, A B C, …
   --seconds 2             of one measurement
   --profile               no comparison: a CPU profile of each contender and workload, into bench/results
-  --help`
+${COMMON_USAGE}`
 
 const FLAGS = {
   quick: { type: 'boolean' },
   full: { type: 'boolean' },
   profile: { type: 'boolean' },
-  help: { type: 'boolean' },
   contenders: { type: 'string' },
   workloads: { type: 'string' },
   connections: { type: 'string' },
@@ -35,36 +34,24 @@ const FLAGS = {
  * @throws TypeError for what is unknown or out of range
  */
 export function readOptions (args) {
-  const { values } = parseArgs({ args, options: FLAGS })
+  const { help, docs, from, ...values } = readFlags(args, FLAGS)
   const preset = values.quick
-    ? { mode: 'quick', rounds: 3, seconds: 0.4, warmUpSeconds: 0.1, connections: '1,32', visitors: 200 }
+    ? { mode: 'quick', rounds: 3, seconds: 0.3, warmUpSeconds: 0.1, connections: '1,32', visitors: 200 }
     : values.full
       ? { mode: 'full', rounds: 5, seconds: 2, warmUpSeconds: 0.5, connections: '1,32,128', visitors: 1_000 }
       : { mode: 'default', rounds: 3, seconds: 2, warmUpSeconds: 0.5, connections: '1,32', visitors: 1_000 }
   return Object.freeze({
-    help: values.help === true,
+    help,
+    docs,
+    from,
     profile: values.profile === true,
     mode: preset.mode,
     contenders: namesOf('contenders', values.contenders, CONTENDERS),
     workloads: namesOf('workloads', values.workloads, WORKLOADS),
-    connections: (values.connections ?? preset.connections).split(',').map((text) => numberOf('connections', text, 1, 1_000)),
+    connections: wholeNumbersOf('connections', values.connections ?? preset.connections, 1, 1_000),
     rounds: numberOf('rounds', values.rounds ?? preset.rounds, 1, 100),
     seconds: numberOf('seconds', values.seconds ?? preset.seconds, 0.1, 600),
     warmUpSeconds: preset.warmUpSeconds,
     visitors: preset.visitors
   })
-}
-
-function namesOf (option, given, known) {
-  if (given === undefined) return known
-  const names = given.split(',')
-  const foreign = names.find((name) => !known.includes(name))
-  if (foreign !== undefined) throw new TypeError(`--${option}: there is no "${foreign}"; known are ${known.join(', ')}`)
-  return names
-}
-
-function numberOf (option, given, min, max) {
-  const number = Number(given)
-  if (!(number >= min && number <= max)) throw new TypeError(`--${option} must be a number from ${min} to ${max}; got ${given}`)
-  return number
 }

@@ -5,13 +5,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import { interrupted, runCommand, say } from './lib/command.js'
 import { ContenderProcess } from './lib/contender-process.js'
 import { startDatabase } from './lib/database.js'
 import { describeMachine, loadAverage } from './lib/machine.js'
 import { cellsOf, countStatements, measure, profile } from './lib/measure.js'
-import { prepare } from './lib/prepare.js'
 import { summarize } from './lib/profile-summary.js'
-import { toMarkdown } from './lib/report.js'
+import { REPORT } from './lib/report.js'
 import { urlOf } from './lib/root.js'
 import { tabulate } from './lib/tabulate.js'
 import { judge } from './lib/targets.js'
@@ -22,27 +22,16 @@ import { readOptions, USAGE } from './options.js'
 /** Connections of each contender's pool: the default of pg, and Silverback's. */
 const MAX = 10
 
-const interrupted = new AbortController()
-// More than once: a terminal tells the whole group, and npm passes it on.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { interrupted.abort(new Error(`stopped by ${signal}`)) })
+await runCommand({ usage: USAGE, readOptions, measure: main, report: REPORT, failed: ({ rows }) => rows.some(({ failure }) => failure !== null) })
 
-try {
-  const options = readOptions(process.argv.slice(2))
-  if (options.help) console.log(USAGE)
-  else await main(options)
-} catch (error) {
-  console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error)
-  process.exitCode = 1
-}
-
+/** Resolves to the result; with `profile` there is none. */
 async function main (options) {
-  await prepare()
   const database = await startDatabase()
   const contenders = []
   try {
     for (const name of options.contenders) contenders.push(await startContender(name, database, options))
-    if (options.profile) await profileAll(contenders, options)
-    else await compare(contenders, database, options)
+    if (options.profile) return await profileAll(contenders, options)
+    return await compare(contenders, database, options)
   } finally {
     await Promise.all(contenders.map((contender) => contender.stop()))
     await database.stop()
@@ -79,11 +68,7 @@ async function compare (contenders, database, options) {
   const machine = { ...describeMachine(), postgres: await database.describe(), loadAverage: [before, loadAverage()] }
   const { mode, rounds, seconds, warmUpSeconds, visitors } = options
   const rows = tabulate(measurements, statements)
-  const result = { machine, packages: await packageVersions(), run: { mode, rounds, seconds, warmUpSeconds, visitors, max: MAX }, rows, targets: judge(rows) }
-  const file = `bench/results/${new Date().toISOString().replace(/[:.]/g, '-')}.json`
-  await writeFile(urlOf(file), `${JSON.stringify(result, null, 2)}\n`)
-  console.log(`\n${toMarkdown(result)}\n${file}`)
-  if (rows.some(({ failure }) => failure !== null)) process.exitCode = 1
+  return { machine, packages: await packageVersions(), run: { mode, rounds, seconds, warmUpSeconds, visitors, max: MAX }, rows, targets: judge(rows) }
 }
 
 async function profileAll (contenders, options) {
@@ -99,12 +84,8 @@ async function profileAll (contenders, options) {
 async function inTurn (contenders, options, work) {
   for (const cell of cellsOf(options)) {
     for (const contender of contenders.filter(({ workloads }) => workloads.includes(cell.workload))) {
-      interrupted.signal.throwIfAborted()
+      interrupted.throwIfAborted()
       await work(contender, cell)
     }
   }
-}
-
-function say (line) {
-  if (process.stderr.isTTY) process.stderr.write(`${line}\n`)
 }

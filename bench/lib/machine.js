@@ -15,3 +15,9 @@ export function describeMachine () {
 
 /** How busy the machine was in the last minute, ours and others'. */
 export const loadAverage = () => Number(os.loadavg()[0].toFixed(2))
+
+/** The same in a sentence, with what the server said of itself and how busy the machine was. */
+export function tellMachine ({ date, cores, cpu, memoryGiB, node, postgres, loadAverage }) {
+  return `${date}, ${cores} cores (${cpu}), ${memoryGiB} GiB, Node.js ${node}, PostgreSQL ${postgres.server_version} ` +
+    `(fsync ${postgres.fsync}, synchronous_commit ${postgres.synchronous_commit}, shared_buffers ${postgres.shared_buffers}); load average ${loadAverage.join(' → ')}.`
+}

@@ -1,28 +1,53 @@
-/** What a run says: Markdown that can be read in a terminal and put into docs/benchmarks.md. */
+/** What `npm run bench` says: Markdown for a terminal and for docs/benchmarks.md, and a picture. */
 
-/** The figures of each workload and number of connections, then the targets. */
+import { barChart } from './bars.js'
+import { tellMachine } from './machine.js'
+import { spread, toTable, verdict } from './table.js'
+
+/** The targets, then the figures of each workload and number of connections. */
 export function toMarkdown ({ machine, run, rows, targets }) {
   return [
-    `${machine.date}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, Node.js ${machine.node}, PostgreSQL ${machine.postgres.server_version} ` +
-    `(fsync ${machine.postgres.fsync}, synchronous_commit ${machine.postgres.synchronous_commit}); load average ${machine.loadAverage.join(' → ')}.`,
+    tellMachine(machine),
     `${run.rounds} rounds of ${run.seconds} s, ${run.visitors} sessions, pools of ${run.max}; medians (least–most).`,
-    ...groups(rows).map(tableOf),
-    ...(targets.length === 0 ? [] : [targetTable(targets)])
+    ...(targets.length === 0 ? [] : [targetTable(targets)]),
+    ...groupsBy(rows, titleOf).map(tableOf)
   ].join('\n\n') + '\n'
 }
 
-function groups (rows) {
-  return Object.values(Object.groupBy?.(rows, titleOf) ?? groupBy(rows, titleOf))
+/** Requests a second: a group of bars a workload, a column a number of connections. */
+export function toChart ({ machine, rows }) {
+  const counts = [...new Set(rows.map(({ connections }) => connections))]
+  return barChart({
+    title: `Requests a second, ${machine.cores} cores, PostgreSQL ${machine.postgres.server_version.split(' ')[0]}`,
+    description: 'Longer is faster. Medians; the thin line goes from the least to the most of the rounds.',
+    unit: 'req/s',
+    columns: counts.map(connectionsIn),
+    groups: groupsBy(rows, ({ workload }) => workload).map((group) => ({
+      title: group[0].workload,
+      names: [...new Set(group.map(({ contender }) => contender))],
+      cells: counts.map((count) => Object.fromEntries(group.filter(({ connections, failure }) => connections === count && failure === null).map(({ contender, rate }) => [contender, rate])))
+    })),
+    ours: (name) => name.startsWith('silverback')
+  })
+}
+
+export const REPORT = {
+  name: 'benchmarks',
+  page: 'benchmarks.md',
+  alt: 'Requests a second of every contender: the figures are in the tables below',
+  toMarkdown,
+  toChart
 }
 
 /** Node.js 20 has no Object.groupBy. */
-function groupBy (rows, keyOf) {
-  const found = {}
-  for (const row of rows) (found[keyOf(row)] ??= []).push(row)
-  return found
+function groupsBy (rows, keyOf) {
+  const found = new Map()
+  for (const row of rows) found.set(keyOf(row), [...found.get(keyOf(row)) ?? [], row])
+  return [...found.values()]
 }
 
-const titleOf = ({ workload, connections }) => `${workload}, ${connections} connection${connections === 1 ? '' : 's'}`
+const connectionsIn = (count) => `${count} connection${count === 1 ? '' : 's'}`
+const titleOf = ({ workload, connections }) => `${workload}, ${connectionsIn(connections)}`
 
 function tableOf (rows) {
   const cells = rows.map((row) => row.failure === null
@@ -40,19 +65,6 @@ function tableOf (rows) {
 }
 
 function targetTable (targets) {
-  const cells = targets.map(({ workload, connections, what, limit, ratio, met }) => [
-    titleOf({ workload, connections }), what, String(limit), ratio === null ? 'not measured' : spread(ratio, 2), met === null ? '' : met ? 'met' : 'NOT MET'
-  ])
+  const cells = targets.map(({ workload, connections, what, limit, ratio, met }) => [titleOf({ workload, connections }), what, limit, spread(ratio, 2), verdict(met)])
   return '### Targets\n\n' + toTable(['workload', 'what', 'target', 'measured', ''], cells)
-}
-
-function spread ({ median, min, max }, digits) {
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
-}
-
-function toTable (head, cells) {
-  const widths = head.map((title, column) => Math.max(3, title.length, ...cells.map((row) => row[column].length)))
-  const line = (row) => `| ${row.map((text, column) => column === 0 ? text.padEnd(widths[0]) : text.padStart(widths[column])).join(' | ')} |`
-  const rule = `|${widths.map((width, column) => column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`).join('|')}|`
-  return [line(head), rule, ...cells.map(line)].join('\n')
 }
