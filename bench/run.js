@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { interrupted, runCommand, say } from './lib/command.js'
-import { ContenderProcess } from './lib/contender-process.js'
+import { ContenderProcess, MAX } from './lib/contender-process.js'
 import { startDatabase } from './lib/database.js'
 import { describeMachine, loadAverage } from './lib/machine.js'
 import { cellsOf, countStatements, measure, profile } from './lib/measure.js'
@@ -18,9 +17,6 @@ import { judge } from './lib/targets.js'
 import { packageVersions } from './lib/versions.js'
 import { seedVisitors } from './lib/visitors.js'
 import { readOptions, USAGE } from './options.js'
-
-/** Connections of each contender's pool: the default of pg, and Silverback's. */
-const MAX = 10
 
 await runCommand({ usage: USAGE, readOptions, measure: main, report: REPORT, failed: ({ rows }) => rows.some(({ failure }) => failure !== null) })
 
@@ -39,9 +35,8 @@ async function main (options) {
 }
 
 async function startContender (name, database, { visitors }) {
-  const contender = new ContenderProcess(name)
+  const contender = await ContenderProcess.open(name, await database.databaseFor(name))
   try {
-    await contender.start({ connectionString: await database.databaseFor(name), max: MAX, secret: randomBytes(32).toString('base64') })
     contender.visitors = await seedVisitors(contender, visitors)
     say(`${name}: ready`)
     return contender

@@ -1,9 +1,12 @@
 import { fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('contender-main.js', import.meta.url))
+/** Connections of each contender's pool: the default of pg, and Silverback's. */
+export const MAX = 10
 const STOP_WITHIN_MS = 5_000
 
 /** A contender in a process of its own. The fields below `name` are there once it has started. */
@@ -31,6 +34,22 @@ export class ContenderProcess {
       for (const { reject } of this.#waiting.values()) reject(new Error(`the process of ${name} ended (${signal ?? code})`))
       this.#waiting.clear()
     })
+  }
+
+  /**
+   * Starts the process and the application in it, on a database.
+   *
+   * @param secret the same for nodes that shall accept each other's cookies. Default: a random one
+   */
+  static async open (name, connectionString, secret = randomBytes(32).toString('base64')) {
+    const contender = new ContenderProcess(name)
+    try {
+      await contender.start({ connectionString, max: MAX, secret })
+      return contender
+    } catch (error) {
+      await contender.stop()
+      throw error
+    }
   }
 
   /** @param setup what each contender's `start` gets: `connectionString`, `max`, `secret` */

@@ -1,6 +1,6 @@
-/** The one PostgreSQL server of a run: Silverback's own launcher, PostgreSQL's default settings, fsync on. */
+/** The one PostgreSQL server of a run: Silverback's own launcher, PostgreSQL's default settings unless others are given, fsync on. */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fromRoot, urlOf } from './root.js'
@@ -9,20 +9,23 @@ import { fromRoot, urlOf } from './root.js'
  * Starts it on a folder of its own in the checkout: a temporary folder may be in memory, where fsync costs nothing.
  *
  * `databaseFor` makes an empty database, so that no contender's table stands in another's way. `stop` ends the server
- * and removes the folder.
+ * and removes the folder. `log` resolves to all that the server has written so far.
+ *
+ * @param settings of postgresql.conf
  */
-export async function startDatabase () {
+export async function startDatabase (settings = {}) {
   const { startEmbeddedPostgres } = await import(urlOf('dist/service/embedded-postgres.js'))
   const results = fileURLToPath(urlOf('bench/results/'))
   await mkdir(results, { recursive: true })
   const dataDir = await mkdtemp(join(results, 'postgres-'))
   const remove = () => rm(dataDir, { recursive: true, force: true })
-  const server = await startEmbeddedPostgres({ dataDir, database: 'bench' }).catch(async (error) => {
+  const server = await startEmbeddedPostgres({ dataDir, database: 'bench', settings }).catch(async (error) => {
     await remove()
     throw error
   })
   return {
     describe: () => describe(server.connectionString),
+    log: () => readFile(join(dataDir, 'postgres.log'), 'utf8'),
     async databaseFor (contender) {
       const name = contender.replaceAll('-', '_')
       await query(server.connectionString, `CREATE DATABASE ${name}`)
@@ -42,11 +45,12 @@ async function describe (connectionString) {
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
 }
 
-async function query (connectionString, text) {
+/** Runs one statement, or several without values, over a connection of its own; resolves to the rows. */
+export async function query (connectionString, text, values) {
   const client = new (fromRoot('pg').Client)({ connectionString })
   await client.connect()
   try {
-    const { rows } = await client.query(text)
+    const { rows } = await client.query(text, values)
     return rows
   } finally {
     await client.end()

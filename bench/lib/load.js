@@ -11,20 +11,26 @@ import { readAnswer } from './answer.js'
 import { percentile } from './statistics.js'
 
 /**
- * Runs a workload, for `seconds` or for so many `rounds` of all visitors.
+ * Runs a workload, for `seconds`, for so many `rounds` of all visitors, or until `signal` fires.
  *
- * Each connection has visitors of its own, so that no session has two requests in flight. Every request that was sent
- * is awaited; those answered after the time are checked, not counted.
+ * Each connection has visitors of its own, so that no session has two requests in flight unless two visitors share it.
+ * Every request that was sent is awaited; those answered after the time are checked, not counted.
+ * @param record gets each latency in milliseconds; then none is kept, and the answer has no percentiles
  */
-export async function runLoad ({ port, connections, visitors, workload, seconds = Infinity, rounds = Infinity }) {
-  const tally = { latencies: [], failures: 0, example: '', endsAt: 0 }
+export async function runLoad ({ port, connections, visitors, workload, seconds = Infinity, rounds = Infinity, signal, record }) {
+  const latencies = []
+  const tally = { record: record ?? ((ms) => { latencies.push(ms) }), failures: 0, example: '', endsAt: 0 }
   const clients = await Promise.all(Array.from({ length: connections }, (_, first) =>
     openClient(port, visitors.filter((_visitor, index) => index % connections === first), workload, rounds, tally)))
   const startedAt = performance.now()
   tally.endsAt = startedAt + seconds * 1_000
+  const stop = () => { tally.endsAt = Math.min(tally.endsAt, performance.now()) }
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted === true) stop()
   await Promise.all(clients.map((client) => client.run()))
-  const elapsed = Math.min(seconds, (performance.now() - startedAt) / 1_000)
-  const sorted = Float64Array.from(tally.latencies).sort()
+  signal?.removeEventListener('abort', stop)
+  const elapsed = (Math.min(tally.endsAt, performance.now()) - startedAt) / 1_000
+  const sorted = Float64Array.from(latencies).sort()
   return {
     rate: sorted.length / elapsed,
     requests: sorted.length,
@@ -73,7 +79,7 @@ function drive (socket, visitors, workload, most, tally) {
       const now = performance.now()
       const fault = faultOf(answer, workload, visitor)
       if (fault === null) {
-        if (now <= tally.endsAt) tally.latencies.push(now - sentAt)
+        if (now <= tally.endsAt) tally.record(now - sentAt)
         workload.answered?.(visitor)
         if (answer.cookie !== null) visitor[workload.takes ?? 'cookie'] = answer.cookie
       } else {

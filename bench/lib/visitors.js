@@ -23,7 +23,8 @@ export async function checkStored (contender, visitors) {
   await once(contender, visitors, WORKLOADS_BY_NAME.read)
 }
 
-async function once (contender, visitors, workload) {
+/** One request of each visitor. @throws Error when one is not answered as it should be */
+export async function once (contender, visitors, workload) {
   const { failures, example } = await runLoad({ port: contender.port, connections: Math.min(16, visitors.length), visitors, workload, rounds: 1 })
   if (failures > 0) throw new Error(`${contender.name}: ${failures} of ${visitors.length} sessions are not as they should be: ${example}`)
 }
@@ -70,7 +71,8 @@ export const WORKLOADS_BY_NAME = {
   }
 }
 
-function requestOf (method, path, cookie, header = '') {
+/** The text of a request. */
+export function requestOf (method, path, cookie, header = '') {
   const length = method === 'POST' ? 'Content-Length: 0\r\n' : ''
   const cookies = cookie === '' ? '' : `Cookie: ${cookie}\r\n`
   return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n${length}${cookies}${header}\r\n`
