@@ -1,7 +1,7 @@
 /** A million expired sessions are removed while others are used: do their requests wait? */
 
 import { ContenderProcess } from '../lib/contender-process.js'
-import { fill } from '../lib/fill.js'
+import { fill, settle } from '../lib/fill.js'
 import { runLoad } from '../lib/load.js'
 import { send } from '../lib/requests.js'
 import { checkStored, seedVisitors, WORKLOADS_BY_NAME } from '../lib/visitors.js'
@@ -22,6 +22,7 @@ export async function measure ({ database, options: { expired, visitors, baseSec
   try {
     contender.visitors = await seedVisitors(contender, visitors)
     await fill(connectionString, { count: expired, expired: true })
+    await settle(connectionString)
     const load = { port: contender.port, connections: CONNECTIONS, visitors: contender.visitors, workload: MIXED }
     await runLoad({ ...load, seconds: warmUpSeconds })
     const before = await runLoad({ ...load, seconds: baseSeconds })

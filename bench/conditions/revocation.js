@@ -19,7 +19,7 @@ export async function measure ({ database, options: { revocations } }) {
   const [connectionString, secret] = [await database.databaseFor('revocation'), randomBytes(32).toString('base64')]
   const nodes = []
   try {
-    for (let n = 0; n < 2; n++) nodes.push(await ContenderProcess.open('silverback', connectionString, secret))
+    for (let n = 0; n < 2; n++) nodes.push(await ContenderProcess.open('silverback', connectionString, { secret }))
     const delays = []
     for (let index = 0; index < UNCOUNTED + revocations; index++) delays.push(await revokeOnce(nodes, index))
     const sorted = Float64Array.from(delays.slice(UNCOUNTED)).sort()

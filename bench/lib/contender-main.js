@@ -1,16 +1,13 @@
 /**
  * A contender's process: `node contender-main.js <name>`, driven by messages of `ContenderProcess`.
  *
- * Ends with the process that started it.
- *
  * @module
  */
 import { Session } from 'node:inspector/promises'
+import { memory, serveCommands } from './commands.js'
 import { fromRoot } from './root.js'
 
 const contender = await import(`../contenders/${process.argv[2]}.js`)
-process.on('SIGINT', () => {}) // of the terminal; the run stops us
-process.on('disconnect', () => { process.exit() })
 
 let app
 let profiler
@@ -18,8 +15,8 @@ const { Client } = fromRoot('pg')
 const plainQuery = Client.prototype.query
 let statements = 0
 
-/** What can be asked for. Each resolves to the answer. */
-const COMMANDS = {
+serveCommands({
+  memory,
   async start (setup) {
     app = await contender.start(setup)
     const address = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -56,13 +53,5 @@ const COMMANDS = {
   },
   async stop () {
     await app?.close()
-  }
-}
-
-process.on('message', async ({ id, command, given }) => {
-  try {
-    process.send({ id, answer: await COMMANDS[command](given) })
-  } catch (error) {
-    process.send({ id, error: error instanceof Error ? error.stack : String(error) })
   }
 })

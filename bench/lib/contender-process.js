@@ -9,7 +9,7 @@ const MAIN = fileURLToPath(new URL('contender-main.js', import.meta.url))
 export const MAX = 10
 const STOP_WITHIN_MS = 5_000
 
-/** A contender in a process of its own. The fields below `name` are there once it has started. */
+/** A contender, or another program that answers commands, in a process of its own. The fields below `name` are there once it has started. */
 export class ContenderProcess {
   #child
   #waiting = new Map()
@@ -21,9 +21,10 @@ export class ContenderProcess {
   /** Its clients, kept from one measurement to the next: see `visitors.js`. */
   visitors
 
-  constructor (name) {
+  /** @param main the program; `serveCommands` is in it */
+  constructor (name, main = MAIN) {
     this.name = name
-    this.#child = fork(MAIN, [name], { serialization: 'json', execArgv: [], env: { ...process.env, NODE_ENV: 'production' } })
+    this.#child = fork(main, [name], { serialization: 'json', execArgv: ['--expose-gc'], env: { ...process.env, NODE_ENV: 'production' } })
     this.#child.on('message', ({ id, answer, error }) => {
       const { resolve, reject } = this.#waiting.get(id)
       this.#waiting.delete(id)
@@ -41,8 +42,8 @@ export class ContenderProcess {
    *
    * @param secret the same for nodes that shall accept each other's cookies. Default: a random one
    */
-  static async open (name, connectionString, secret = randomBytes(32).toString('base64')) {
-    const contender = new ContenderProcess(name)
+  static async open (name, connectionString, { main, secret = randomBytes(32).toString('base64') } = {}) {
+    const contender = new ContenderProcess(name, main)
     try {
       await contender.start({ connectionString, max: MAX, secret })
       return contender
@@ -57,7 +58,7 @@ export class ContenderProcess {
     Object.assign(this, await this.ask('start', setup))
   }
 
-  /** Has the process do one of the commands of `contender-main.js`. */
+  /** Has the process do one of its commands, such as those of `contender-main.js`. */
   ask (command, given) {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId

@@ -28,7 +28,7 @@ export async function startDatabase (settings = {}) {
     log: () => readFile(join(dataDir, 'postgres.log'), 'utf8'),
     async databaseFor (contender) {
       const name = contender.replaceAll('-', '_')
-      await query(server.connectionString, `CREATE DATABASE ${name}`)
+      await query(server.connectionString, `CREATE DATABASE "${name}"`)
       return Object.assign(new URL(server.connectionString), { pathname: `/${name}` }).href
     },
     async stop () {

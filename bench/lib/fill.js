@@ -25,7 +25,7 @@ export const userOf = (n) => `user-${Math.floor(n / 4)}`
 
 /**
  * Inserts sessions from `first` on, without triggers. Half of them are signed in and have a lineage of refresh tokens;
- * all hold some 250 bytes of JSON. Those that live end within the next two weeks, the others have ended in the last two.
+ * all hold some 250 bytes of JSON. Those that live end in one to 13 days; the others have ended one to 13 days ago.
  *
  * @param done called with how many there are, after each chunk
  */
@@ -37,8 +37,10 @@ export async function fill (connectionString, { first = 0, count, expired = fals
       ${insertSessions({ from, to, expired })}; ${insertLineages({ from, to })}`)
     done(to + 1 - first)
   }
-  await query(connectionString, 'VACUUM (ANALYZE) sessions, refresh_tokens')
 }
+
+/** What autovacuum would have done by and by. */
+export const settle = (connectionString) => query(connectionString, 'VACUUM (ANALYZE) sessions, refresh_tokens')
 
 const insertSessions = ({ from, to, expired }) => `
   INSERT INTO sessions (id, secret_hash, user_id, "values", claims, created_at, expires_at, absolute_expires_at, last_seen_at, authenticated_at, user_agent, client_ip, expiry_bucket)
@@ -49,7 +51,7 @@ const insertSessions = ({ from, to, expired }) => `
     '{}', ends - interval '15 days', ends, ends + interval '45 days', ends - interval '14 days', CASE WHEN n % 2 = 0 THEN ends - interval '15 days' END,
     'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '192.0.2.1', floor(extract(epoch FROM ends) / 3600)
   FROM generate_series(${from}, ${to}) AS n,
-    LATERAL (SELECT now() ${expired ? '-' : '+'} (1 + hashint4(n) & 1048575) * interval '1 second' AS ends) AS e`
+    LATERAL (SELECT now() ${expired ? '-' : '+'} (86400 + (hashint4(n) & 1048575)) * interval '1 second' AS ends) AS e`
 
 const insertLineages = ({ from, to }) => `
   INSERT INTO refresh_tokens (session_id, user_id, token_hash, previous_hash)
