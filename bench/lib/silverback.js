@@ -46,7 +46,11 @@ export async function registerTokens (app, where, secret) {
   await app.register(tokens, { ...TOKENS, store: new PostgresTokenStore(where), signingKeys, refreshKey: derived(secret, 'refresh') })
 }
 
-/** Adds the routes of tokens. Refresh tokens stay in the process; an access token goes out as a cookie, as the clients want it. */
+/**
+ * Adds the routes of tokens. Refresh tokens stay in the process; an access token goes out as a cookie, as the clients want it.
+ *
+ * @returns the refresh tokens, by the index of the visitor
+ */
 export function addTokenRoutes (app) {
   const refreshTokens = []
   app.post('/seed-tokens/:index', async (request, reply) => {
@@ -65,6 +69,7 @@ export function addTokenRoutes (app) {
     return { rotated: true }
   })
   app.post('/revoke/:index', async (request) => ({ revoked: await app.tokens.revoke(refreshTokens[Number(request.params.index)]) }))
+  return refreshTokens
 }
 
 /** How many requests of one session may be in flight, each with a key of its own to write. */

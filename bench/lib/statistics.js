@@ -11,3 +11,11 @@ export function summary (values) {
   const median = sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
   return { median, min: sorted[0], max: sorted.at(-1) }
 }
+
+/** The slope of the straight line through points, by least squares. */
+export function slope (xs, ys) {
+  const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length
+  const [x, y] = [mean(xs), mean(ys)]
+  const over = xs.reduce((total, value, n) => total + (value - x) * (ys[n] - y), 0)
+  return over / xs.reduce((total, value) => total + (value - x) ** 2, 0)
+}
