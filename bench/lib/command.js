@@ -21,14 +21,22 @@ export async function runCommand ({ usage, readOptions, measure, report, failed 
   try {
     const options = readOptions(process.argv.slice(2))
     if (options.help) return console.log(usage)
-    const result = options.from === undefined ? await prepare().then(() => measure(options)) : await readResult(options.from)
+    refuseShort(options.docs, options.mode)
+    if (options.from === undefined) await prepare()
+    const result = options.from === undefined ? await measure(options) : await readResult(options.from)
     if (result === undefined) return
+    refuseShort(options.docs, result.run.mode)
     await publish(result, report, options)
     if (failed(result)) process.exitCode = 1
   } catch (error) {
     console.error(error instanceof TypeError ? `${error.message}\n\n${usage}` : error)
     process.exitCode = 1
   }
+}
+
+/** @throws TypeError for a short run that shall go into the documents */
+function refuseShort (docs, mode) {
+  if (docs && mode === 'quick') throw new TypeError('--docs: a run with --quick is no measurement')
 }
 
 /** Tells who watches how far it is. */

@@ -15,7 +15,6 @@ import { urlOf } from './root.js'
  * rewritten between its markers, and the picture put beside the page.
  *
  * @param from the file that the result was read from; `undefined`: it is new, and gets one
- * @throws TypeError for a short run that shall go into the documents
  */
 export async function publish (result, report, { docs, from }) {
   const base = from === undefined ? `bench/results/${report.name}-${new Date().toISOString().replace(/[:.]/g, '-')}` : from.replace(/\.json$/, '')
@@ -26,7 +25,6 @@ export async function publish (result, report, { docs, from }) {
 }
 
 async function document (result, report) {
-  if (result.run.mode === 'quick') throw new TypeError('--docs: a run with --quick is no measurement')
   const picture = report.toChart === undefined ? '' : `![${report.alt}](${report.name}.svg)\n\n`
   if (report.toChart !== undefined) await writeFile(urlOf(`docs/${report.name}.svg`), report.toChart(result))
   const page = urlOf(`docs/${report.page}`)
