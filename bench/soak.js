@@ -83,7 +83,8 @@ async function soak (contender, connectionString, { minutes, everySeconds, conne
       const sorted = Float64Array.from(latencies).sort()
       latencies = []
       const at = elapsed()
-      samples.push({ at, rate: sorted.length / (at - last), p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), ...await sample(contender, connectionString) })
+      const latency = (q) => sorted.length === 0 ? null : percentile(sorted, q)
+      samples.push({ at, rate: sorted.length / (at - last), p50: latency(0.5), p99: latency(0.99), ...await sample(contender, connectionString) })
       last = at
       say(`${at.toFixed(0)} s: ${samples.at(-1).rate.toFixed(0)} req/s, RSS ${(samples.at(-1).memory.rss / 2 ** 20).toFixed(0)} MiB`)
     }

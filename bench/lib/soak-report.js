@@ -6,7 +6,7 @@ import { slope, summary } from './statistics.js'
 import { spread, toNumber, toTable, verdict } from './table.js'
 
 const MIB = 2 ** 20
-const RSS_MIB_A_MINUTE = 1
+const RSS_MIB_A_MINUTE = 2
 const HEAP_MIB_A_MINUTE = 0.5
 /** Of what is there, a minute. */
 const GROWTH = 0.02
@@ -36,7 +36,7 @@ export function judge ({ samples, acts, failures }) {
 
 function toMarkdown (result) {
   const { machine, run, samples, acts, example } = result
-  const figures = (what, valueOf, digits) => [what, spread(summary(samples.map(valueOf)), digits)]
+  const figures = (what, valueOf, digits) => [what, spread(summary(samples.map(valueOf).filter((value) => value !== null)), digits)]
   return [
     tellMachine(machine),
     `${run.minutes} minutes, ${run.connections} connections, ${run.visitors} visitors, a sample every ${run.everySeconds} s. Done: ${Object.entries(acts).map(([name, count]) => `${name} ${toNumber(count)}`).join(', ')}.`,
