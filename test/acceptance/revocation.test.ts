@@ -25,7 +25,7 @@ const ENDINGS: Readonly<Record<string, (pair: Pair, user: SignedIn) => Promise<u
 }
 
 const cutListeners = async ({ pool }: Pair): Promise<void> => {
-  await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ~ 'LISTEN|pg_notify'")
+  await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'silverback revocations'")
 }
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
