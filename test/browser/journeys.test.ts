@@ -66,12 +66,14 @@ if (hasChromium) {
     }
   })
 
-  t.test('a form that is out of date, and an address where nothing is, are told as pages', async (t) => {
+  t.test('a form that is out of date is shown again, and an address where nothing is is told as a page', async (t) => {
     const cleo = await Person.arrive(t)
     await cleo.open('/login')
     await cleo.context.clearCookies()
     await cleo.fillIn({ 'E-mail address': 'x@example.com', Password: 'x' }, 'Sign in')
-    t.equal(await cleo.heading(), 'This form is out of date')
+    t.equal(await cleo.heading(), 'Sign in', 'the form is shown again')
+    t.equal(await cleo.page.getByLabel('E-mail address').inputValue(), 'x@example.com')
+    t.match(await cleo.page.getByRole('alert').textContent(), /out of date/)
     await cleo.open('/nothing')
     t.equal(await cleo.heading(), 'There is nothing here')
     await cleo.page.getByRole('link', { name: 'To the first page' }).click()

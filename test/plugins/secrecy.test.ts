@@ -139,7 +139,7 @@ t.test('the events tell what happened, in order, and to their own manager alone'
   t.strictSame(take(), [
     ['created', { sessionId: user.id, userId: 'ada', clientIp: '127.0.0.1' }],
     ['signedIn', { sessionId: user.id, userId: 'ada', clientIp: '127.0.0.1' }],
-    ['ended', { sessionId: visitor.id }]
+    ['ended', { sessionId: visitor.id, userId: null, reason: 'replaced' }]
   ])
 
   await browser.post('/regenerate')
@@ -162,7 +162,7 @@ t.test('the events tell what happened, in order, and to their own manager alone'
   take()
   t.equal(await app.sessions.end(last.id), true)
   t.equal(await app.sessions.end(last.id), false)
-  t.strictSame(take(), [['ended', { sessionId: last.id }]], 'what has ended ends once')
+  t.strictSame(take(), [['ended', { sessionId: last.id, reason: 'ended' }]], 'what has ended ends once')
 
   await app.sessions.cleanup()
   t.match(take(), [['cleanup', { count: 0, ms: Number }]])
