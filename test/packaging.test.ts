@@ -46,7 +46,7 @@ t.test('the package brings what it needs, and nothing of the tests', async (t) =
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT })
   const [pack]: { files: { path: string }[] }[] = JSON.parse(stdout)
   const files = pack?.files.map(({ path }) => path) ?? []
-  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'dist/client/index.js', 'dist/client/index.d.ts', 'dist/service/main.js', 'dist/cli/silverback.js', 'dist/openapi.json', 'dist/service/pages/views/layout.eta', 'dist/service/pages/public/style.css', 'migrations/0001_sessions.sql', 'migrations/0002_tokens.sql', 'migrations/service/0001_users.sql', 'migrations/service/0002_operation.sql', 'docs/operations/dashboard.json', 'docs/operations/alerts.yml', 'README.md', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'docs/grants.sql', 'docs/nginx.conf']) {
+  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js', 'dist/client/index.js', 'dist/client/index.d.ts', 'dist/service/main.js', 'dist/cli/silverback.js', 'dist/openapi.json', 'dist/service/pages/views/layout.eta', 'dist/service/pages/public/style.css', 'migrations/0001_sessions.sql', 'migrations/0002_tokens.sql', 'migrations/0003_cache.sql', 'migrations/service/0001_users.sql', 'migrations/service/0002_operation.sql', 'docs/operations/dashboard.json', 'docs/operations/alerts.yml', 'README.md', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'docs/grants.sql', 'docs/nginx.conf']) {
     t.ok(files.includes(needed), needed)
   }
   t.strictSame(files.filter((file) => /^(?:test|bench|src|\.)/.test(file)), [])

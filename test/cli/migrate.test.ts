@@ -7,7 +7,7 @@ import { freshDatabase } from '../helpers/database.js'
 import { silverback } from './command.js'
 
 /** In the order in which they run. */
-const NAMES = ['0001_sessions', '0002_tokens', '0001_users', '0002_operation']
+const NAMES = ['0001_sessions', '0002_tokens', '0003_cache', '0001_users', '0002_operation']
 const lines = (label: string): string => NAMES.map((name) => `${label}: ${name}\n`).join('')
 
 const migrate = async (t: Test, env: NodeJS.ProcessEnv, ...args: string[]) => await silverback(t, env, 'migrate', ...args)
@@ -22,7 +22,7 @@ void t.test('up, status and down do what they say, with exit codes', async (t) =
   t.strictSame(await command('status'), { code: 0, out: 'up to date\n', err: '' })
   t.strictSame(await command('up'), { code: 0, out: 'nothing is pending\n', err: '' })
   t.strictSame((await pool.query('SELECT * FROM sessions CROSS JOIN users')).rows, [], 'P10: nobody can sign in')
-  for (const name of ['0002_operation', '0001_users', '0002_tokens', '0001_sessions']) t.match(await command('down'), { code: 0, out: `taken back: ${name}\n` })
+  for (const name of ['0002_operation', '0001_users', '0003_cache', '0002_tokens', '0001_sessions']) t.match(await command('down'), { code: 0, out: `taken back: ${name}\n` })
   t.match(await command('down'), { code: 0, out: 'there is nothing to take back\n' })
   t.match(await command('status'), { code: 3 })
 })

@@ -31,7 +31,7 @@ interface Needed {
   readonly rights: readonly string[]
   /** The columns by which statements look rows up. */
   readonly indexed: readonly string[]
-  /** By which revocations are told, cleanup finds rows, and the sessions of users who are gone end. */
+  /** By which revocations and changes are told, cleanup finds rows, and the sessions of users who are gone end. */
   readonly guards?: readonly string[]
   /** By which the story of sessions is told, and kept. */
   readonly witnesses?: readonly string[]
@@ -44,7 +44,8 @@ const NEEDED: Readonly<Record<TableName, Needed>> = {
     indexed: ['id', 'user_id', 'expiry_bucket'],
     guards: [
       'sessions_expiry_bucket_insert', 'sessions_expiry_bucket_lower', 'sessions_revoke_deleted', 'sessions_revoke_renamed', 'sessions_revoke_blocked',
-      'sessions_revoke_user', 'sessions_revoke_claims', 'sessions_revoke_expiry', 'sessions_revoke_truncated'
+      'sessions_revoke_user', 'sessions_revoke_claims', 'sessions_revoke_expiry', 'sessions_revoke_truncated',
+      'sessions_cache_deleted', 'sessions_cache_facts', 'sessions_cache_life', 'sessions_cache_values', 'sessions_cache_truncated'
     ],
     witnesses: [
       'sessions_event_began', 'sessions_event_renewed', 'sessions_event_blocked', 'sessions_event_unblocked', 'sessions_event_ended',
@@ -53,6 +54,7 @@ const NEEDED: Readonly<Record<TableName, Needed>> = {
   },
   refresh_tokens: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['session_id'], witnesses: ['refresh_tokens_event_deleted'] },
   revocations: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['session_id', 'until'] },
+  cache_leases: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['node'] },
   users: { rights: ['SELECT', 'INSERT', 'UPDATE'], indexed: ['id', 'email_key'], guards: ['users_delete', 'users_truncate'] },
   throttle: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['key'] },
   session_events: { rights: ['SELECT', 'INSERT', 'DELETE'], indexed: ['id', 'session_id', 'user_id', 'at', 'reason'], witnesses: ['session_events_append_only'] },

@@ -1,6 +1,7 @@
 /** The statements on many sessions at once: a batch of saves, and cleanup. */
 
 import type { SaveEntry } from '../bulk-store.js'
+import { isCached, MOST_TOLD, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
@@ -12,6 +13,7 @@ const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(21474
 // `claimed` takes what nobody has locked and waits for nothing, so that batches cannot deadlock. The subquery is
 // planned by itself, for one id: see getMany. The length of the hash is no check (others do not match anyway): it makes
 // the planner expect one row of `claimed`, and so look up by primary key in the updates, however long the batch.
+// A CTE that only selects is run because it is asked for: hence the count.
 const SAVE_MANY = template('saveMany', (tables) => `
   WITH claimed AS MATERIALIZED (
     SELECT t.*, i.idle, i.changes, CASE WHEN i.changes > 0 THEN
@@ -37,9 +39,14 @@ const SAVE_MANY = template('saveMany', (tables) => `
       expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
-    RETURNING ${recordOf('t', 't.last_seen_at')}
+    RETURNING t.id, t.version, ${recordOf('t', 't.last_seen_at')}
+  ), told AS MATERIALIZED (
+    SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")}
+    FROM (SELECT s.id, s.version, (row_number() OVER () - 1) / ${MOST_TOLD} AS part FROM saved AS s) AS s
+    WHERE ${isCached(tables)}
+    GROUP BY s.part
   )
-  SELECT * FROM slid UNION ALL SELECT * FROM saved`)
+  SELECT w.record FROM (SELECT record FROM slid UNION ALL SELECT record FROM saved) AS w WHERE (SELECT count(*) FROM told) >= 0`)
 
 /**
  * Saves and slides what is live, not locked by another, and not too large then: those rows, in any order.

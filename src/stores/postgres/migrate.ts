@@ -92,7 +92,7 @@ async function createSchema (client: pg.Client, schema: string): Promise<void> {
 
 /** A file of plain SQL. Quoted names that begin with that of a table of ours follow the tables' names. */
 async function load (path: string, names: Tables): Promise<{ id: string, filePaths: string[], actions: { up: Action, down: Action } }> {
-  const sql = (await readFile(path, 'utf8')).replace(/"((?:sessions|refresh_tokens|revocations)(?:_[a-z_]+)?)"/g, (_match, name: string) => quoted(names.renamed(name)))
+  const sql = (await readFile(path, 'utf8')).replace(/"((?:sessions|refresh_tokens|revocations|cache_leases)(?:_[a-z_]+)?)"/g, (_match, name: string) => quoted(names.renamed(name)))
   const [, up, down] = /^-- Up Migration$(.*)^-- Down Migration$(.*)/ms.exec(sql) ?? []
   if (up === undefined || down === undefined) throw new Error(`${basename(path)} has no "-- Up Migration" and "-- Down Migration"`)
   return { id: path, filePaths: [path], actions: { up: (builder) => { builder.sql(up) }, down: (builder) => { builder.sql(down) } } }

@@ -23,7 +23,8 @@ export const SESSION_MIGRATIONS = {
       'session_id', 'user_id', 'generation', 'token_hash', 'previous_hash', 'created_at', 'updated_at', 'delivered_at',
       'confirmed_at', 'replays', 'revoked_at', 'revoked_reason'
     ],
-    revocations: ['session_id', 'kind', 'reason', 'at', 'until']
+    revocations: ['session_id', 'kind', 'reason', 'at', 'until'],
+    cache_leases: ['node', 'until']
   }
 } as const satisfies MigrationSet
 

@@ -25,6 +25,10 @@ export interface Tables {
   readonly revocations: string
   /** The channel on which revocations are announced, not quoted: that of the migration's trigger. */
   readonly channel: string
+  /** The table of caches, with its schema. */
+  readonly cacheLeases: string
+  /** The channel on which changes are announced to caches, not quoted: that of the migration's trigger. */
+  readonly cacheChannel: string
   /** The table of the migrations that have been run: its name, not quoted. */
   readonly migrations: string
   /** What keys of advisory locks begin with, so that stores on other tables do not wait for each other. */
@@ -48,6 +52,8 @@ export function tables ({ schema = 'public', tableName = DEFAULT_TABLE }: TableO
     refreshTokens: `${quoted(schema)}.${quoted(renamed('refresh_tokens'))}`,
     revocations: `${quoted(schema)}.${quoted(renamed('revocations'))}`,
     channel: channelOf(`silverback:${schema}.${tableName}`),
+    cacheLeases: `${quoted(schema)}.${quoted(renamed('cache_leases'))}`,
+    cacheChannel: channelOf(`silverback:cache:${schema}.${tableName}`),
     migrations: renamed('silverback_migrations'),
     lockKey: `silverback:${schema}.${tableName}:`,
     renamed

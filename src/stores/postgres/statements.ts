@@ -10,6 +10,7 @@
  */
 
 import type { Claims, NewSession, SessionChange } from '../../session/store.js'
+import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
@@ -69,7 +70,7 @@ interface Changing {
   readonly besides?: string
 }
 
-/** `s` locks the live row and merges; `m` measures; `u` writes when it may. One row, or none: gone. */
+/** `s` locks the live row and merges; `m` measures; `u` writes when it may; then caches are told. One row, or none: gone. */
 const changing = (tables: Tables, { lock, stored, life = 't.max_age', set = '', besides = '' }: Changing): string => `
   WITH s AS MATERIALIZED (
     SELECT t.id, t.version, clock_timestamp() AS at, ${life} AS life, (${stored} - $5::text[]) || $4::jsonb AS merged
@@ -86,9 +87,11 @@ const changing = (tables: Tables, { lock, stored, life = 't.max_age', set = '', 
       max_age = m.life, expires_at = ${slidTo('m.at', 'coalesce(m.life, $3::float8)')}, last_seen_at = m.at
     FROM m
     WHERE t.id = m.id AND NOT m.conflict AND NOT m.too_large
-    RETURNING ${recordOf('t', 't.last_seen_at')}
+    RETURNING t.version, ${recordOf('t', 't.last_seen_at')}
   )${besides}
-  SELECT m.conflict, m.too_large, u.* FROM m LEFT JOIN u ON true`
+  SELECT m.conflict, m.too_large, u.record,
+    CASE WHEN u.version IS NOT NULL AND $7::integer > 0 AND ${isCached(tables)} THEN ${tell(tables, "concat(m.id, ':', u.version)")} END AS told
+  FROM m LEFT JOIN u ON true`
 
 /** Parameters from $1 on of what `changing` makes. */
 const change = (id: string, secretHash: Uint8Array, change: SessionChange, version: number | null): unknown[] => {

@@ -212,7 +212,7 @@ void t.test('a role with no more than SELECT, INSERT, UPDATE and DELETE on the t
   const { connectionString, pool } = await postgresStore(t)
   const role = `app_${new globalThis.URL(connectionString).pathname.slice(-8)}`
   await pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'app'; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO ${role};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, refresh_tokens, revocations TO ${role}`)
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, refresh_tokens, revocations, cache_leases TO ${role}`)
   const url = Object.assign(new globalThis.URL(connectionString), { username: role, password: 'app' }).href
   const store = new PostgresStore({ connectionString: url })
   t.teardown(async () => {
