@@ -20,8 +20,16 @@ export interface BatchMessage {
   readonly size: number
 }
 
+/** A message on the channel `silverback:cache`: a session was found in memory or not, or the feed of changes has become whole, or broken. */
+export interface CacheMessage {
+  readonly kind: 'hit' | 'miss' | 'whole' | 'broken'
+  /** Why it is broken. */
+  readonly cause?: unknown
+}
+
 const QUERIES = channel('silverback:query')
 const BATCHES = channel('silverback:batch')
+const CACHES = channel('silverback:cache')
 
 /** Costs next to nothing without subscribers. @param startedAt of `performance.now()` */
 export function tellQuery (operation: string, startedAt: number, failed: boolean): void {
@@ -35,4 +43,11 @@ export function tellBatch (kind: BatchMessage['kind'], size: number): void {
   if (!BATCHES.hasSubscribers) return
   const message: BatchMessage = { kind, size }
   BATCHES.publish(message)
+}
+
+/** Costs next to nothing without subscribers. */
+export function tellCache (kind: CacheMessage['kind'], cause?: unknown): void {
+  if (!CACHES.hasSubscribers) return
+  const message: CacheMessage = { kind, ...(cause !== undefined && { cause }) }
+  CACHES.publish(message)
 }

@@ -24,6 +24,8 @@ export interface FaultProxy {
   judge: (text: string) => Verdict
   /** Forwards nothing, either way, until `thaw`: connected, and silent. */
   freeze (): void
+  /** Forwards what clients send, and no answer, until `thaw`; connections that come later get theirs. */
+  freezeAnswers (): void
   thaw (): void
   /** Refuses connections and cuts those there are, until `restore`. */
   cut (): void
@@ -77,6 +79,7 @@ export async function openFaultProxy (t: Test, connectionString: string): Promis
     get statements () { return statements },
     judge: () => 'pass',
     freeze () { isFrozen = true; for (const pair of pairs) pausePair(pair) },
+    freezeAnswers () { for (const { server: upstream } of pairs) upstream.pause() },
     thaw () { isFrozen = false; for (const { client, server: upstream } of pairs) { client.resume(); upstream.resume() } },
     cut () { isCut = true; for (const { client, server: upstream } of pairs) { client.destroy(); upstream.destroy() } },
     restore () { isCut = false }

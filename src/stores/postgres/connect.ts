@@ -1,11 +1,11 @@
-import type { Pool } from 'pg'
+import type { ClientConfig, Pool } from 'pg'
 import { isProduction } from '../../core/environment.js'
 import { oneOf, rejectUnknown, wholeNumber } from '../../core/options.js'
 import { databaseUrlFault } from './connection-string.js'
 import type { TableOptions } from './names.js'
 import { openPool } from './pool.js'
 
-const KNOWN = ['pool', 'connectionString', 'schema', 'tableName', 'pooler', 'max']
+const KNOWN = ['pool', 'connectionString', 'schema', 'tableName', 'pooler', 'max', 'listenConnectionString']
 const MAX_CONNECTIONS = 10
 
 /** What every store on PostgreSQL can be told. */
@@ -25,6 +25,11 @@ export interface PostgresStoreOptions extends TableOptions {
   readonly pooler?: 'transaction'
   /** Connections of the store's own pool at most. Whole, 1–1,000. Default 10. */
   readonly max?: number
+  /**
+   * A direct connection, for LISTEN, where the other leads through a pooler in transaction mode: for `cached`. Default:
+   * connects as `pool` or `connectionString` says.
+   */
+  readonly listenConnectionString?: string | undefined
 }
 
 /** The pool of a store. */
@@ -40,11 +45,10 @@ export interface Connected {
  * Checks a store's options, and finds or opens its pool; no connection yet.
  *
  * @param what the store, for messages
- * @param besides options that this store has besides
  * @throws TypeError naming the option that is wrong
  */
-export function connect (what: string, options: PostgresStoreOptions, besides: readonly string[] = []): Connected {
-  rejectUnknown(what, options, [...KNOWN, ...besides])
+export function connect (what: string, options: PostgresStoreOptions): Connected {
+  rejectUnknown(what, options, KNOWN)
   const { pool, connectionString, pooler, max } = options
   if (pooler !== undefined) oneOf('pooler', pooler, ['transaction'])
   const named = pooler === undefined
@@ -60,6 +64,18 @@ export function connect (what: string, options: PostgresStoreOptions, besides: r
   checkUrl('connectionString', connectionString)
   const own = openPool(connectionString, { max: wholeNumber('max', max ?? MAX_CONNECTIONS, { min: 1, max: 1_000 }), pooler: !named })
   return { pool: own.pool, named, release: own.close }
+}
+
+/** How to connect for LISTEN; `null`: there is no direct connection. @throws TypeError naming the option that is wrong */
+export function listenConfig ({ pool, connectionString, pooler, listenConnectionString }: PostgresStoreOptions): ClientConfig | null {
+  if (listenConnectionString !== undefined) {
+    if (typeof listenConnectionString !== 'string' || listenConnectionString === '') throw new TypeError('"listenConnectionString" option must be a connection string')
+    checkUrl('listenConnectionString', listenConnectionString)
+    return { connectionString: listenConnectionString }
+  }
+  if (pooler !== undefined) return null
+  // A pool hides its password from those who list its options.
+  return pool === undefined ? { connectionString } : { ...pool.options, password: pool.options.password }
 }
 
 /** @throws TypeError naming the option, and showing nothing of it */

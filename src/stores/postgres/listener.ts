@@ -19,6 +19,7 @@ export interface ListenerEvents {
 export class Listener {
   readonly #config: pg.ClientConfig
   readonly #events: ListenerEvents
+  readonly #purpose: string
   /** Made by `connect`. */
   #client: pg.Client | undefined
   readonly #socket = new Socket()
@@ -26,10 +27,12 @@ export class Listener {
   /** Settles when what was sent last has been answered: the driver is given one statement at a time. */
   #sent: Promise<unknown> = Promise.resolve()
 
-  constructor (config: pg.ClientConfig, events: ListenerEvents) {
+  /** @param purpose for whoever looks at the server's connections */
+  constructor (config: pg.ClientConfig, events: ListenerEvents, purpose = 'revocations') {
     this.#socket.unref()
     this.#config = config
     this.#events = events
+    this.#purpose = purpose
   }
 
   /** The server's process as it was named at login. A pooler names none, or another than the one that serves a statement. */
@@ -40,7 +43,7 @@ export class Listener {
   /** Once. Reads the files that the configuration names, of certificates and keys, anew: they may be away for a moment. */
   async connect (): Promise<void> {
     const { onNotification, onLost } = this.#events
-    const client = this.#client = new pg.Client({ ...this.#config, keepAlive: true, application_name: 'silverback revocations', stream: () => this.#socket })
+    const client = this.#client = new pg.Client({ ...this.#config, keepAlive: true, application_name: `silverback ${this.#purpose}`, stream: () => this.#socket })
     const lost = (cause = new Error('the connection ended')): void => {
       if (this.#isOver) return
       this.destroy()

@@ -1,7 +1,10 @@
+import type pg from 'pg'
 import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
 import { batched } from '../batched.js'
-import { connect, type PostgresStoreOptions } from './connect.js'
-import { tables } from './names.js'
+import type { ChangeSink, ChangeWatch, WatchedStore, WatchOptions } from '../change-watch.js'
+import { ChangeFeed } from './change-feed.js'
+import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
+import { type Tables, tables } from './names.js'
 import { PlainPostgresStore } from './plain-store.js'
 import { Database } from './query.js'
 
@@ -12,16 +15,22 @@ export type { PostgresStoreOptions } from './connect.js'
  *
  * The composition of `PlainPostgresStore`, one statement a method, and `batched`. The tables must exist: see `migrate`.
  */
-export class PostgresStore implements Store {
+export class PostgresStore implements WatchedStore {
   readonly #store: Store
+  readonly #tables: Tables
+  /** `null`: there is no direct connection. */
+  readonly #listenConfig: pg.ClientConfig | null
+  readonly #feeds = new Set<ChangeFeed>()
   readonly #release: () => Promise<void>
   #closed: Promise<void> | undefined
 
   /** Connects with the first call, not before. @throws TypeError naming the option that is wrong */
   constructor (options: PostgresStoreOptions) {
     const { pool, release, named } = connect('PostgresStore', options)
+    this.#listenConfig = listenConfig(options)
     this.#release = release
-    this.#store = batched(new PlainPostgresStore(new Database({ pool, named }), tables(options)))
+    this.#tables = tables(options)
+    this.#store = batched(new PlainPostgresStore(new Database({ pool, named }), this.#tables))
   }
 
   create (session: NewSession): Promise<CreatedRecord> { return this.#store.create(session) }
@@ -52,9 +61,27 @@ export class PostgresStore implements Store {
 
   setClaims (userId: string, claims: Claims): Promise<number> { return this.#store.setClaims(userId, claims) }
 
-  /** Lets what is under way finish, then ends the store's own pool; at most some seconds, whatever the server does. Idempotent. */
+  /**
+   * Begins to connect. While a watch lasts, whoever changes a session announces it, on every node.
+   *
+   * @throws TypeError where the connection leads through a pooler and no direct one is given
+   */
+  watchChanges (sink: ChangeSink, { everyMs }: WatchOptions): ChangeWatch {
+    if (this.#listenConfig === null) throw new TypeError('changes cannot be heard through a pooler in transaction mode: give the option "listenConnectionString", a direct connection')
+    const feed = new ChangeFeed({ config: this.#listenConfig, tables: this.#tables, sink, everyMs })
+    this.#feeds.add(feed)
+    return {
+      get wholeAt () { return feed.wholeAt },
+      close: async () => {
+        this.#feeds.delete(feed)
+        await feed.close()
+      }
+    }
+  }
+
+  /** Ends its watches, lets what is under way finish, then ends the store's own pool; at most some seconds, whatever the server does. Idempotent. */
   close (): Promise<void> {
-    this.#closed ??= this.#store.close().then(this.#release)
+    this.#closed ??= Promise.all([...this.#feeds].map((feed) => feed.close())).then(() => this.#store.close()).then(this.#release)
     return this.#closed
   }
 }

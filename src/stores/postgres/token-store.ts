@@ -4,7 +4,7 @@ import type { SessionRecord } from '../../session/store.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
 import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
-import { checkUrl, connect, type PostgresStoreOptions } from './connect.js'
+import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
 import { DatabaseClock } from './database-clock.js'
 import { type Tables, tables } from './names.js'
 import { Database } from './query.js'
@@ -42,7 +42,7 @@ export class PostgresTokenStore implements TokenStore {
 
   /** Connects with the first call, not before. @throws TypeError naming the option that is wrong */
   constructor (options: PostgresTokenStoreOptions) {
-    const { pool, release, named } = connect('PostgresTokenStore', options, ['listenConnectionString'])
+    const { pool, release, named } = connect('PostgresTokenStore', options)
     this.#listenConfig = listenConfig(options)
     this.#listensElsewhere = options.listenConnectionString !== undefined
     this.#release = release
@@ -122,16 +122,4 @@ export class PostgresTokenStore implements TokenStore {
     if (rotation.facts !== null) this.#clock.learn(rotation.facts.at, askedAt)
     return rotation
   }
-}
-
-/** @throws TypeError naming the option that is wrong */
-function listenConfig ({ pool, connectionString, pooler, listenConnectionString }: PostgresTokenStoreOptions): pg.ClientConfig | null {
-  if (listenConnectionString !== undefined) {
-    if (typeof listenConnectionString !== 'string' || listenConnectionString === '') throw new TypeError('"listenConnectionString" option must be a connection string')
-    checkUrl('listenConnectionString', listenConnectionString)
-    return { connectionString: listenConnectionString }
-  }
-  if (pooler !== undefined) return null
-  // A pool hides its password from those who list its options.
-  return pool === undefined ? { connectionString } : { ...pool.options, password: pool.options.password }
 }
