@@ -196,6 +196,54 @@ void t.test('a load that is under way while the session is changed through the s
   }
 })
 
+void t.test('what was loaded while an end, a block or a change was on its way is forgotten when that is done', async (t) => {
+  const { store, inner } = open()
+  let goOn = Promise.resolve()
+  const { block, delete: remove, deleteByUser, setClaims, create } = inner
+  inner.block = async (...given) => { await goOn; return await block(...given) }
+  inner.delete = async (...given) => { await goOn; return await remove(...given) }
+  inner.deleteByUser = async (...given) => { await goOn; return await deleteByUser(...given) }
+  inner.setClaims = async (...given) => { await goOn; return await setClaims(...given) }
+  inner.create = async (...given) => { await goOn; return await create(...given) }
+  const acts: Array<(id: string, secretHash: Uint8Array) => Promise<unknown>> = [
+    (id) => store.block(id, 'test'),
+    (id) => store.delete(id),
+    () => store.deleteByUser('ada'),
+    () => store.setClaims('ada', { isAdmin: true }),
+    (id, secretHash) => store.create(newSession({ replaces: { id, secretHash, carry: null } })),
+    () => store.create(newSession({ userId: 'ada', atMost: 1 }))
+  ]
+  for (const [n, act] of acts.entries()) {
+    await store.deleteByUser('ada')
+    const { id, secretHash } = await store.create(newSession({ userId: 'ada' }))
+    let letGo = (): void => {}
+    goOn = new Promise((resolve) => { letGo = resolve })
+    const acted = act(id, secretHash)
+    const before = await store.get(id)
+    letGo()
+    await acted
+    t.notSame(await store.get(id), before, `act ${n}`)
+    goOn = Promise.resolve()
+  }
+})
+
+void t.test('what a save has brought is known, also when it is not kept any more', async (t) => {
+  const { store, inner, elsewhere } = open(1)
+  const { id, secretHash } = await elsewhere.create(newSession())
+  const { id: other } = await elsewhere.create(newSession())
+  const old = found(await elsewhere.get(id))
+  let letGo = (): void => {}
+  const { get } = inner
+  inner.get = async () => { await new Promise<void>((resolve) => { letGo = resolve }); return old }
+  const load = store.get(id)
+  inner.get = get
+  await store.save(id, secretHash, put({ a: 1 }))
+  await store.get(other) // takes its place
+  letGo()
+  await load
+  t.same(found(await store.get(id)).values, { a: 1 })
+})
+
 void t.test('what comes of a save is not followed by what an earlier save or load brings', async (t) => {
   const { store, inner, elsewhere } = open()
   const { id, secretHash } = await elsewhere.create(newSession())

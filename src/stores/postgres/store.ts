@@ -68,6 +68,10 @@ export class PostgresStore implements WatchedStore {
    */
   watchChanges (sink: ChangeSink, { everyMs }: WatchOptions): ChangeWatch {
     if (this.#listenConfig === null) throw new TypeError('changes cannot be heard through a pooler in transaction mode: give the option "listenConnectionString", a direct connection')
+    if (this.#closed !== undefined) {
+      sink.broken(new Error('the store is closed'))
+      return { wholeAt: -Infinity, close: async () => {} }
+    }
     const feed = new ChangeFeed({ config: this.#listenConfig, tables: this.#tables, sink, everyMs })
     this.#feeds.add(feed)
     return {

@@ -178,6 +178,21 @@ void t.test('close is quick, whatever the server does, and a feed does not keep 
   t.ok(performance.now() - from < 2_000)
 })
 
+void t.test('a store that is closed ends its watches, and watches nothing any more', async (t) => {
+  const database = await cachedStores(t)
+  const inner = new PostgresStore({ connectionString: database.connectionString })
+  const told: string[] = []
+  const sink = { whole: () => { told.push('whole') }, changed: () => {}, broken: (cause: unknown) => { told.push(String(cause)) } }
+  const watch = inner.watchChanges(sink, { everyMs: 50 })
+  await until('it is whole', async () => told.length > 0)
+  await inner.close()
+  t.equal(watch.wholeAt, -Infinity)
+  t.equal(await leases(database), 0)
+  await watch.close()
+  t.equal(inner.watchChanges(sink, { everyMs: 50 }).wholeAt, -Infinity)
+  t.same(told, ['whole', 'Error: the store is closed'])
+})
+
 void t.test('changes cannot be heard through a pooler: a direct connection is asked for by name', async (t) => {
   const { connectionString, openStore, store: elsewhere } = await cachedStores(t)
   t.throws(() => cached(openStore({ pooler: 'transaction' })), { name: 'TypeError', message: /"listenConnectionString"/ })
