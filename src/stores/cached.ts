@@ -17,7 +17,7 @@ export interface CachedOptions {
    * heard of it; usually at once. Whole, 100–60,000. Default 1,000.
    */
   readonly maxStalenessMs?: number
-  /** Sessions kept at most; beyond them the least recently used go. Whole, 1–1,000,000. Default 10,000. */
+  /** Sessions kept at most; beyond them those that were not used lately go. Whole, 1–1,000,000. Default 10,000. */
   readonly maxEntries?: number
 }
 

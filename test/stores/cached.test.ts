@@ -290,7 +290,7 @@ void t.test('ages of a kept session go on, and one that has expired meanwhile is
   t.equal(store.size, 0)
 })
 
-void t.test('no more sessions are kept than allowed, the least recently used go, and large ones are as many as have room', async (t) => {
+void t.test('no more sessions are kept than allowed, those not used lately go, and large ones are as many as have room', async (t) => {
   const { store, inner, elsewhere } = open(3)
   const ids: string[] = []
   for (const n of upTo(4)) ids.push((await elsewhere.create(newSession({ set: { n } }))).id)

@@ -8,6 +8,8 @@ const MOST_LEVELS = 100
 export class KeptRecord {
   /** Characters of JSON: what makes one record larger than another. */
   readonly size: number
+  /** It was read since somebody has set this to `false`. */
+  isUsed = false
   /** What cannot be changed of it may be handed out as it is. */
   readonly #facts: Pick<SessionRecord, 'id' | 'userId' | 'maxAge' | 'userAgent' | 'clientIp' | 'blockedReason' | 'version'>
   readonly #hash: Uint8Array
@@ -55,6 +57,7 @@ export class KeptRecord {
   read (now: number): SessionRecord | null {
     const readAt = this.#readAt + now - this.#askedAt
     if (this.#expiresAt <= readAt) return null
+    this.isUsed = true
     const { id, userId, maxAge, userAgent, clientIp, blockedReason, version } = this.#facts
     return {
       id,

@@ -22,7 +22,8 @@ export interface Visit {
 }
 
 /**
- * Records by id, the least recently used first. Knows nothing of who tells it.
+ * Records by id. Where there is no room for another, the oldest go that were not used since room was made last; a use
+ * costs no more than a mark. Knows nothing of who tells it.
  *
  * What is told while a call is under way counts for what the call brings: it may have been read before.
  */
@@ -42,10 +43,8 @@ export class SessionCache {
   read (id: string, now: number): SessionRecord | null {
     const kept = this.#kept.get(id)
     if (kept === undefined) return null
-    this.#kept.delete(id)
     const record = kept.read(now)
-    if (record === null) this.#characters -= kept.size
-    else this.#kept.set(id, kept)
+    if (record === null) this.#remove(id, kept)
     return record
   }
 
@@ -96,12 +95,18 @@ export class SessionCache {
     const before = this.#kept.get(id)
     if (before !== undefined && before.version > record.version) return
     if (before !== undefined) this.#remove(id, before)
+    for (const [oldest, kept] of this.#kept) {
+      if (this.#kept.size < this.#maxEntries && this.#characters + record.size <= MOST_CHARACTERS) break
+      this.#remove(oldest, kept)
+      if (kept.isUsed) this.#add(oldest, kept) // and is come to again, when it has lost its mark
+    }
+    this.#add(id, record)
+  }
+
+  #add (id: string, record: KeptRecord): void {
+    record.isUsed = false
     this.#kept.set(id, record)
     this.#characters += record.size
-    for (const [oldest, kept] of this.#kept) {
-      if (this.#kept.size <= this.#maxEntries && this.#characters <= MOST_CHARACTERS) break
-      this.#remove(oldest, kept)
-    }
   }
 
   #remove (id: string, kept: KeptRecord): void {
