@@ -76,7 +76,8 @@ function onTimer (): void {
   const over = [...watched].filter(({ endsAt }) => endsAt <= now)
   // The event loop may have stood still while the answer came in: what is there is read first (3B-22).
   if (over.length > 0) setImmediate(() => setImmediate(() => { for (const deadline of over) if (watched.has(deadline)) deadline.expire() }))
-  const next = Math.min(...Array.from(watched, ({ endsAt }) => endsAt > now ? endsAt : Infinity))
+  let next = Infinity
+  for (const { endsAt } of watched) if (endsAt > now && endsAt < next) next = endsAt
   firesAt = Infinity
   if (next < Infinity) setTimer(next)
 }
