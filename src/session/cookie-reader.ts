@@ -4,6 +4,8 @@ import type { CookieCodec, VerifiedCookie } from './cookie.js'
 
 /** Most cookies that are remembered: some 5 MB. */
 const REMEMBERED = 10_000
+/** After this one is verified anew: a seal is worth its time alone. */
+const REMEMBERED_MS = 60 * 60 * 1000
 /** 256 bits of the signature, or of what seals it. */
 const END_CHARS = 43
 
@@ -17,12 +19,12 @@ interface Remembered {
  * Finds the session cookie of a request.
  *
  * Cookies that were verified once are remembered under their exact value: the same value verifies again, for the keys stay as
- * they are. It says nothing of the session, whose row is looked up each time. They are found by their end, as access tokens are.
+ * they are. That a seal has expired shows within the hour. It says nothing of the session, whose row is looked up each time. They are found by their end, as access tokens are.
  */
 export class CookieReader {
   readonly #name: string
   readonly #codec: CookieCodec
-  readonly #remembered = new LruMap<Remembered>(REMEMBERED)
+  readonly #remembered = new LruMap<Remembered>(REMEMBERED, REMEMBERED_MS)
 
   constructor (name: string, codec: CookieCodec) {
     this.#name = name
