@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { RequestError } from '../../src/plugins/problems.js'
-import { Browser, gate, KEY, LogLines, NAME, setCookies, signed } from '../helpers/session-app.js'
+import { anySession, Browser, gate, KEY, LogLines, NAME, setCookies, signed } from '../helpers/session-app.js'
 import { bearer, openTokenApp, PASSWORD, signIn, type SignInAnswer } from '../helpers/token-app.js'
 
 const RT = '__Host-rt'
@@ -125,6 +125,22 @@ t.test('parallel sign-ins beyond maxSessionsPerUser: each that is refused says w
     t.strictSame(setCookies(answer), [])
     t.equal((await second.get('/auth/me')).statusCode, 200, 'the other is signed in')
     t.equal((await first.send('POST', '/auth/login', login('ada@example.com', { transport }))).statusCode, 200, 'and to do so helps')
+  }
+})
+
+t.test('what confirmSignIn changes of the session is kept, with maxSessionsPerUser, too', async (t) => {
+  for (const maxSessionsPerUser of [0, 2]) {
+    const { app, store } = await openTokenApp(t, {
+      sessions: { maxSessionsPerUser },
+      auth: {
+        async confirmSignIn (_user, request) {
+          anySession(request).set('greeted', true)
+          return true
+        }
+      }
+    })
+    const answer = await app.inject(login('ada@example.com', { transport: 'none' }))
+    t.match((await store.get(answer.json().session.id))?.values, { greeted: true }, `${maxSessionsPerUser}`)
   }
 })
 

@@ -87,8 +87,8 @@ async function signIn (user: AuthUser, wish: Wish, { options, tokens, manager, c
     cookies.clear(request, reply) // of another sign-in: they would contradict this one
     const { transport } = wish
     const body = transport === 'none' ? {} : sendTokens(reply, await tokens.issue(request, { noEvidence: transport === 'hybrid' }), transport, cookies)
-    // under a limit another sign-in may have ended it: a dead cookie must not take the place of that one's
-    if (transport === 'none' && manager.options.maxSessionsPerUser > 0) await session.reload()
+    // under a limit another sign-in may have ended it: a dead cookie must not take the place of that one's. A reload would drop what confirmSignIn has set
+    if (transport === 'none' && manager.options.maxSessionsPerUser > 0) await (session.isModified() ? session.save() : session.reload())
     const { record } = session
     if (record === null) throw new SessionGoneError()
     return { user: profile, session: toEntry(record, record.id), ...body }
