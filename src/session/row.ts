@@ -100,7 +100,7 @@ export class SessionRow {
     const replaced = this.#record
     const { id, secret } = this.next
     const userId = signIn?.userId ?? null
-    const { evicted = [], ...record } = await store.create({
+    const { evicted = [], replaced: hasReplaced = false, ...record } = await store.create({
       ...patch,
       id,
       secretHash: hashSecret(secret),
@@ -118,7 +118,7 @@ export class SessionRow {
     this.#take(record, secret, false)
     this.#signal = null
     this.#tellBegin(record)
-    if (replaced !== null) this.#host.tellEnd({ sessionId: replaced.id, userId: replaced.userId, reason: 'replaced' })
+    if (replaced !== null && hasReplaced) this.#host.tellEnd({ sessionId: replaced.id, userId: replaced.userId, reason: signIn?.userId === null ? 'logout' : 'replaced' })
     for (const sessionId of evicted) this.#host.tellEnd({ sessionId, userId, reason: 'evicted' })
     return record
   }

@@ -50,6 +50,8 @@ export interface SessionRecord {
 export interface CreatedRecord extends SessionRecord {
   /** The ids of the sessions that have ended for `atMost`, in any order. Absent: none has. */
   readonly evicted?: readonly string[]
+  /** The session that it `replaces` was there, and has ended with this: of several sign-ins at once one tells so. Absent: not. */
+  readonly replaced?: true
 }
 
 /** A patch of the values: keys to set and keys to remove. A key stands in one of the two. */

@@ -69,7 +69,7 @@ export async function load (store: Store, id: string): Promise<SessionRecord> {
 }
 
 /** Everything a record tells but for when it was read, ready for `deepEqual`. */
-export function facts ({ readAt, secretHash, ...rest }: SessionRecord): object {
+export function facts ({ readAt, secretHash, evicted: _evicted, replaced: _replaced, ...rest }: CreatedRecord): object {
   return { ...rest, secretHash: Buffer.from(secretHash).toString('hex') }
 }
 

@@ -84,6 +84,21 @@ export const replaceLaws: Laws = {
     assert.equal((await harness.store.listByUser('ada')).length, 10)
   },
 
+  async 'create tells whether it has ended the session that it replaces, and of many at once one does' (harness) {
+    const { store, advance } = harness
+    const old = await begin(store, { userId: 'ada' })
+    const told = await Promise.all(upTo(10).map((n) => begin(n % 2 === 0 ? store : other(harness), { userId: 'ada', replaces: replacing(old) })))
+    assert.equal(told.filter(({ replaced }) => replaced === true).length, 1)
+    const [ended, blocked, expired, theirs] = [await begin(store), await begin(store), await begin(store, { idleSeconds: MINUTE }), await begin(store)]
+    await store.delete(ended.id)
+    await store.block(blocked.id, 'stolen')
+    await advance(2 * MINUTE)
+    for (const replaces of [ended, blocked, expired, { ...theirs, secretHash: freshHash() }]) {
+      assert.equal((await begin(store, { userId: 'ada', replaces: replacing(replaces) })).replaced ?? false, false)
+    }
+    assert.equal((await begin(store)).replaced ?? false, false, 'it replaces none')
+  },
+
   async 'a sign-in whose session is renewed at the same time begins a session all the same' (harness) {
     for (const round of upTo(10)) {
       const old = await begin(harness.store, { set: { cart: 1 } })

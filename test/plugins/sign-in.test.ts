@@ -311,3 +311,34 @@ t.test('a list of sessions holds no hash, no secret and no values', async (t) =>
   const [info] = await app.sessions.list('ada')
   t.strictSame(Object.keys(info ?? {}).toSorted(), ['absoluteExpiresAt', 'authenticatedAt', 'blockedAt', 'blockedReason', 'claims', 'clientIp', 'createdAt', 'expiresAt', 'id', 'lastSeenAt', 'maxAge', 'userAgent', 'userId'])
 })
+
+t.test('of parallel sign-ins on one session one tells that it has ended, and on one that is blocked none does', async (t) => {
+  const { app, store } = await openApp(t)
+  const ended: unknown[] = []
+  app.sessions.on('ended', ({ sessionId, userId, reason }) => { ended.push({ sessionId, userId, reason }) })
+  for (const isBlocked of [false, true]) {
+    const browser = await withSession(app, 'ada')
+    const { id } = await browser.session()
+    const held = gate()
+    store.takeCalls()
+    ended.length = 0
+    store.before = async (method) => { if (method === 'create') await held.opened }
+    const answers = ['bob', 'eve'].map(async (user) => await browser.copy().post(`/login/${user}`))
+    await until(() => store.calls.filter((call) => call === 'create').length === 2, 'both have read the session')
+    if (isBlocked) await app.sessions.block(id, 'stolen')
+    held.open()
+    t.strictSame((await Promise.all(answers)).map(({ statusCode }) => statusCode), [200, 200])
+    t.strictSame(ended, isBlocked ? [] : [{ sessionId: id, userId: 'ada', reason: 'replaced' }])
+    store.mend()
+  }
+})
+
+t.test('the event of a session that ended with a sign-out says so, though a visitor\'s begins in its place', async (t) => {
+  const { app } = await openWith(t, (session) => { session.setUserId(null); session.set('notice', 'bye') })
+  const browser = await withSession(app, 'ada')
+  const { id } = await browser.session()
+  const ended: unknown[] = []
+  app.sessions.on('ended', ({ sessionId, userId, reason }) => { ended.push({ sessionId, userId, reason }) })
+  await browser.post('/do')
+  t.strictSame(ended, [{ sessionId: id, userId: 'ada', reason: 'logout' }])
+})

@@ -31,7 +31,8 @@ export class StoreModel implements Store {
     const { replaces, set, unset, idleSeconds, absoluteSeconds, atMost, ...rest } = given
     const old = this.#sessions.find((s) => s.id === replaces?.id && sameBytes(s.secretHash, replaces.secretHash))
     const carried = replaces?.carry ? (old && this.#isLive(old) ? old.values : replaces.carry) : {}
-    if (old && this.#isLive(old)) this.#drop(old)
+    const replaced = old !== undefined && this.#isLive(old)
+    if (replaced) this.#drop(old)
     else if (old) this.doubtful.add(old.id)
     const evicted = given.userId === null || atMost === undefined ? [] : this.#ofUser(given.userId).toReversed().slice(atMost - 1)
     evicted.forEach((s) => { this.#drop(s) })
@@ -48,7 +49,7 @@ export class StoreModel implements Store {
       blockedReason: null,
       version: 1
     })
-    return { ...record, ...(evicted.length > 0 && { evicted: evicted.map(({ id }) => id) }) }
+    return { ...record, ...(evicted.length > 0 && { evicted: evicted.map(({ id }) => id) }), ...(replaced && { replaced: true }) }
   }
 
   async get (id: string): Promise<SessionRecord | null> {

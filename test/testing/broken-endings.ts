@@ -95,6 +95,15 @@ export const BEGINNING: Readonly<Record<string, Break>> = {
   'a renewal that drops tokens keeps the id': (store) => altered(store, {
     save: (id, hash, change) => store.save(id, hash, change.renew?.dropsTokens === true ? { ...change, renew: { ...change.renew, id } } : change)
   }),
+  'create does not tell that it has replaced': (store) => altered(store, {
+    async create (session) {
+      const { replaced: _replaced, ...record } = await store.create(session)
+      return record
+    }
+  }),
+  'create tells that it has replaced what was not there': (store) => altered(store, {
+    create: async (session) => ({ ...await store.create(session), ...(session.replaces && { replaced: true }) })
+  }),
   'atMost does not tell whom it ends': (store) => altered(store, {
     async create (session) {
       const { evicted: _evicted, ...record } = await store.create(session)

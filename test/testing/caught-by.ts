@@ -46,6 +46,8 @@ export const CAUGHT_BY: Readonly<Record<string, string>> = {
   'a renewal forgets that it reauthenticates': 'a renewal that reauthenticates sets authenticatedAt to now, and no other does',
   'every renewal reauthenticates': 'a renewal that reauthenticates sets authenticatedAt to now, and no other does',
   'a renewal that drops tokens keeps the id': 'a renewal that drops tokens takes its new id where there are none, too',
+  'create does not tell that it has replaced': 'create tells whether it has ended the session that it replaces, and of many at once one does',
+  'create tells that it has replaced what was not there': 'create tells whether it has ended the session that it replaces, and of many at once one does',
   'atMost does not tell whom it ends': 'create tells which sessions of the user have ended for atMost, and no others',
   'atMost tells of the session that is replaced': 'create tells which sessions of the user have ended for atMost, and no others',
   'atMost is ignored': 'create with atMost ends the user\'s sessions beyond it, the least recently seen first',

@@ -52,7 +52,7 @@ export class MemoryStore implements Store {
     if (replaced !== undefined) table.remove(replaced, now)
     const evicted = userId === null || atMost === undefined ? [] : this.#evict(userId, atMost - 1, now)
     table.insert(row, now)
-    return { ...toRecord(row, now), ...(evicted.length > 0 && { evicted }) }
+    return { ...toRecord(row, now), ...(evicted.length > 0 && { evicted }), ...(replaced !== undefined && { replaced: true }) }
   }
 
   async get (id: string): Promise<SessionRecord | null> {

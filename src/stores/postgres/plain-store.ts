@@ -30,7 +30,7 @@ export class PlainPostgresStore implements BulkStore {
       : await this.#createWithin(create, sql.evict(this.#tables, userId, session.id, atMost - 1))
     const record = written(row)
     if (record === null) throw new StoreError('create', new Error('no row came back'))
-    return evicted.length === 0 ? record : { ...record, evicted }
+    return { ...record, ...(evicted.length > 0 && { evicted }), ...(row?.['replaced'] === 't' && { replaced: true }) }
   }
 
   async get (id: string, budgetMs?: number): Promise<SessionRecord | null> {

@@ -173,6 +173,7 @@ const CREATE = template('create', (tables) => `
     SELECT m.*, octet_length(m.merged::text) > ${MAX_VALUES_BYTES} AS too_large FROM m
   ), d AS (
     DELETE FROM ${tables.sessions} AS t USING old, sized WHERE t.id = old.id AND NOT sized.too_large
+    RETURNING t.expires_at > sized.at AS live
   ), i AS (
     INSERT INTO ${tables.sessions} AS t (id, secret_hash, user_id, "values", claims, created_at, expires_at, absolute_expires_at,
       last_seen_at, authenticated_at, max_age, user_agent, client_ip)
@@ -183,9 +184,12 @@ const CREATE = template('create', (tables) => `
     WHERE NOT sized.too_large
     RETURNING ${recordOf('t', 't.created_at')}
   )
-  SELECT sized.too_large, i.* FROM sized LEFT JOIN i ON true`)
+  SELECT sized.too_large, (SELECT d.live FROM d) AS replaced, i.* FROM sized LEFT JOIN i ON true`)
 
-/** Inserts a session and deletes the one it replaces. One row: the record, or that it is too large; then nothing was done. */
+/**
+ * Inserts a session and deletes the one it replaces. One row: the record, and whether another one ended; or that it is too
+ * large, and nothing was done.
+ */
 export const create = (tables: Tables, given: NewSession, clientIp: string | null): Statement => CREATE(tables, [
   given.id, given.secretHash, given.userId, JSON.stringify(given.claims), JSON.stringify(given.set), given.unset,
   wholeSeconds(given.maxAge), given.idleSeconds, given.absoluteSeconds, given.userAgent, clientIp,
