@@ -18,7 +18,7 @@ type RecordRow = readonly [
  * What every statement that answers a session selects of its row, for `toRecord`: one JSON array, for reading one long
  * text costs a third of reading seventeen short ones.
  *
- * Independent of DateStyle, TimeZone and bytea_output.
+ * Independent of DateStyle, TimeZone, bytea_output and extra_float_digits.
  * @param row the alias of the table
  * @param readAt the instant, in SQL, at which the row is read
  */
@@ -29,7 +29,7 @@ export const recordOf = (row: string, readAt: string): string => `json_build_arr
       ${row}.max_age, ${row}.user_agent, host(${row}.client_ip), ${epoch(`${row}.blocked_at`)}, ${row}.blocked_reason,
       ${row}.version, ${epoch(readAt)}) AS record`
 
-const epoch = (instant: string): string => `date_part('epoch', ${instant})`
+const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // not date_part, whose double has the digits of extra_float_digits
 
 /**
  * The record of a row. What a hand in psql has put into `values` comes back as it stands: a manager ends a session whose

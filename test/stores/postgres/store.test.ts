@@ -67,11 +67,11 @@ void t.test('type parsers that the application has set for all of pg change noth
   t.equal(await store.cleanup(), 0)
 })
 
-void t.test('the server\'s DateStyle, TimeZone and bytea_output change nothing', async (t) => {
+void t.test('the server\'s DateStyle, TimeZone, bytea_output and extra_float_digits change nothing', async (t) => {
   const { store, pool, connectionString } = await postgresStore(t)
   const created = await store.create(newSession())
   await pool.query(`ALTER DATABASE "${new globalThis.URL(connectionString).pathname.slice(1)}" SET datestyle = 'SQL, DMY'`)
-  const other = new PostgresStore({ connectionString: withParameter(connectionString, 'options', '-c timezone=Asia/Kathmandu -c bytea_output=escape') })
+  const other = new PostgresStore({ connectionString: withParameter(connectionString, 'options', '-c timezone=Asia/Kathmandu -c bytea_output=escape -c extra_float_digits=-5') })
   t.teardown(() => other.close())
   const loaded = found(await other.get(created.id))
   t.same([loaded.expiresAt, loaded.secretHash], [created.expiresAt, created.secretHash])
