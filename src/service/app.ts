@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { StoreError } from '../core/errors.js'
 import { parseKeys } from '../core/keys.js'
 import { startTimer } from '../core/timer.js'
+import { authParts } from '../plugins/auth/parts.js'
 import { takeJsonOnly } from '../plugins/json-body.js'
 import { serializePlainly } from '../plugins/operation.js'
 import { handleError, sendAnswer, toAnswer } from '../plugins/problems.js'
@@ -158,7 +159,7 @@ async function registerSessions (app: FastifyInstance, { config, authKeys, token
   await app.register(sessions, { ...options, authKey: authKeys.reveal(), ...(encryptionKeys !== undefined && { encryptionKey: encryptionKeys.reveal() }), store })
   await app.register(tokens, { ...config.tokens.options, signingKeys: tokenKeys.signingKeys.reveal(), refreshKey: tokenKeys.refreshKeys.reveal(), store: tokenStore })
   observer.watchSessions(app)
-  const acts = new AdminActs({ sessions: app.sessions, users, audit: observer.audit })
+  const acts = new AdminActs({ sessions: authParts(app, accounts).manager, users, audit: observer.audit })
   await app.register(keySetRoute)
   await app.register(sessionRoutes, { throttle })
   await app.register(serviceAuthRoutes, { prefix: '/auth', accounts, users, throttle, minGenerationAge: config.tokens.options.minGenerationAge, clearSiteData })

@@ -146,10 +146,7 @@ export class SessionManager implements Manager, SessionHost {
     if (!isBlockReason(reason)) throw new TypeError(`block: the reason must be ${BLOCK_REASON}`)
     if (!isUuid(sessionId)) return false
     const isBlocked = await this.store.block(sessionId, reason)
-    if (isBlocked) {
-      this.signals.fire(sessionId, 'blocked')
-      publish(this, 'blocked', { sessionId, reason })
-    }
+    if (isBlocked) this.tellBlock({ sessionId, reason })
     return isBlocked
   }
 
@@ -187,6 +184,12 @@ export class SessionManager implements Manager, SessionHost {
   tellEnd (facts: SessionEvents['ended']): void {
     this.signals.fire(facts.sessionId, 'ended')
     publish(this, 'ended', facts)
+  }
+
+  /** Tells of a session that was blocked, by whatever statement. */
+  tellBlock (facts: SessionEvents['blocked']): void {
+    this.signals.fire(facts.sessionId, 'blocked')
+    publish(this, 'blocked', facts)
   }
 
   // – for tokens –

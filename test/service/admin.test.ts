@@ -1,7 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import { newSession } from '../../src/testing/fixtures.js'
+import type { QueryMessage } from '../../src/stores/measures.js'
 import { PostgresStore } from '../../src/stores/postgres/store.js'
 import { cookieOf, openServiceOnPostgres } from '../helpers/service-app.js'
 import type { ServiceOnPostgres } from '../helpers/service-app.js'
@@ -74,6 +76,24 @@ void t.test('a session is blocked, unblocked and ended', async (t) => {
   t.equal((await as(root, 'DELETE', one)).statusCode, 204)
   t.equal((await as(root, 'DELETE', one)).statusCode, 404)
   t.equal((await as(ann, 'GET', '/auth/me')).statusCode, 401)
+})
+
+void t.test('a block is one statement: a session that is unblocked at once is not blocked again', async (t) => {
+  const { as, root, ann } = await open(t)
+  const sent: string[] = []
+  const told: unknown[] = []
+  const onQuery = (message: unknown): void => { sent.push((message as QueryMessage).operation) }
+  const onBlocked = (message: unknown): void => { told.push(message) }
+  subscribe('silverback:query', onQuery)
+  subscribe('silverback:blocked', onBlocked)
+  t.teardown(() => {
+    unsubscribe('silverback:query', onQuery)
+    unsubscribe('silverback:blocked', onBlocked)
+  })
+  t.equal((await as(root, 'POST', `/admin/sessions/${ann.sessionId}/block`, { reason: 'stolen' })).statusCode, 204)
+  t.equal(sent.filter((operation) => operation === 'block').length, 1)
+  t.match(told, [{ sessionId: ann.sessionId, reason: 'stolen' }])
+  t.equal(told.length, 1)
 })
 
 void t.test('a block of what is blocked changes nothing and says so: one count, one event, the first reason, also of blocks at the same time', async (t) => {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { invalid, RequestError } from '../../plugins/problems.js'
 import { BLOCK_REASON, isBlockReason } from '../../session/block-reason.js'
-import type { Manager } from '../../session/manager.js'
+import type { SessionManager } from '../../session/session-manager.js'
 import type { Database } from '../../stores/postgres/query.js'
 import type { Audit } from '../events/audit.js'
 import type { RecordedKind } from '../events/event.js'
@@ -13,7 +13,7 @@ import { blockSession } from './block-session.js'
 import type { BlockOutcome } from './block-session.js'
 
 export interface ActParts {
-  readonly sessions: Manager
+  readonly sessions: SessionManager
   readonly users: UserStore
   readonly audit: Audit
 }
@@ -46,7 +46,7 @@ export class AdminActs {
     const outcome = found(await blockSession(database, sessionId, reason ?? REASON))
     if (outcome === 'already') return outcome
     this.#tell(request, 'blockedByAdmin', { sessionId, reason })
-    await this.#parts.sessions.block(sessionId, reason ?? REASON) // tells what holds the session on this node, and those who count
+    this.#parts.sessions.tellBlock({ sessionId, reason: reason ?? REASON })
     return outcome
   }
 
