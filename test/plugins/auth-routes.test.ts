@@ -564,6 +564,25 @@ t.test('what goes out as user is what findUser says, and a user who is gone is n
   t.equal((await app.inject({ url: '/auth/me', headers: bearer(token) })).statusCode, 401)
 })
 
+t.test('a session that is ended twice at once is told to onEnded once', async (t) => {
+  const told: unknown[] = []
+  const { app, store } = await openTokenApp(t, { auth: { onEnded: (ended) => { told.push(ended) } } })
+  const [browser, other] = [new Browser(app), new Browser(app)]
+  await browser.send('POST', '/auth/login', login('ada@example.com', { transport: 'none' }))
+  const { session } = (await other.send('POST', '/auth/login', login('ada@example.com', { transport: 'none' }))).json()
+  const both = gate()
+  let waiting = 0
+  store.before = async (method) => {
+    if (method !== 'delete') return
+    if (++waiting === 2) both.open()
+    await both.opened
+  }
+  const answers = await Promise.all([1, 2].map(async () => await browser.send('DELETE', `/auth/sessions/${session.id}`)))
+  t.strictSame(answers.map(({ statusCode }) => statusCode), [204, 204])
+  t.match(told, [{ userId: 'ada', sessionId: session.id }])
+  t.equal(told.length, 1)
+})
+
 t.test('beforeEndAll is asked before anything has ended, and its refusal leaves the sessions as they are', async (t) => {
   const asked: (readonly [string, number])[] = []
   let refuses = true

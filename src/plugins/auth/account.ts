@@ -59,8 +59,8 @@ export async function endOwnSession (id: string, { request, reply, ...parts }: E
   const own = await ownSessions(request, parts)
   if (!own.some((entry) => entry.id === id)) throw notThere()
   const { userId, sessionId } = identityOf(request)
-  await parts.manager.end(id, id === sessionId ? 'logout' : 'ended_by_user')
-  parts.options.onEnded?.({ userId, sessionId: id, spared: null }, request)
+  const hasEnded = await parts.manager.end(id, id === sessionId ? 'logout' : 'ended_by_user')
+  if (hasEnded) parts.options.onEnded?.({ userId, sessionId: id, spared: null }, request) // else another request has ended it, and tells
   if (id === sessionId) clearCookies(request, reply, parts)
 }
 
