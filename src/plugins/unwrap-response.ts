@@ -14,5 +14,5 @@ export function unwrapResponse (reply: FastifyReply, payload: unknown): unknown 
 
 /** As Fastify tells one: of any implementation of fetch. */
 function isResponse (payload: unknown): payload is Response {
-  return Object.prototype.toString.call(payload) === '[object Response]'
+  return typeof payload === 'object' && Object.prototype.toString.call(payload) === '[object Response]'
 }
