@@ -17,7 +17,7 @@ void t.test('stats counts sessions, measures tables, and sums the day', async (t
   const figures = JSON.parse(out) as { cleanup: { oldestSeconds: number }, tables: { name: string, bytes: number }[] }
   t.match(figures, { sessions: { all: 2, ofUsers: 1, blocked: 0 }, cleanup: { rows: 3 }, last24Hours: { sign_ins: 20, refresh_rotate: 0 } })
   t.ok(figures.cleanup.oldestSeconds >= 600 && figures.cleanup.oldestSeconds < 660)
-  t.strictSame(figures.tables.map(({ name }) => name), ['sessions', 'refresh_tokens', 'revocations', 'users', 'throttle', 'session_events', 'stats'])
+  t.strictSame(figures.tables.map(({ name }) => name), ['sessions', 'refresh_tokens', 'revocations', 'cache_leases', 'users', 'throttle', 'session_events', 'stats'])
   t.ok(figures.tables.every(({ bytes }) => bytes > 0))
   t.match((await silverback(t, { DATABASE_URL }, 'stats')).out, /^live sessions +2, 1 of them signed in, 0 blocked\n.* {2}sign-ins +20 passed, 0 refused.*\nsessions +\d+ .*KiB/s)
 })
