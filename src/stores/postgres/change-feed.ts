@@ -6,6 +6,7 @@ import { areOver, cacheHeartbeat, declareCache, endCache, isCacheSeen, missingCa
 import { Listener } from './listener.js'
 import type { Tables } from './names.js'
 import type { Row } from './rows.js'
+import type { SameDatabase } from './same-database.js'
 import type { Statement } from './statement.js'
 
 /** How long writers announce changes for a cache that has died. */
@@ -30,6 +31,8 @@ export interface ChangeFeedOptions {
   readonly sink: ChangeSink
   /** Between an echo and the next heartbeat. */
   readonly everyMs: number
+  /** Default: `config` is how statements connect, too. */
+  readonly sameDatabase?: SameDatabase | undefined
 }
 
 /** A heartbeat under way. It has come back when both the row and the echo are here. */
@@ -58,6 +61,7 @@ export class ChangeFeed implements ChangeWatch {
   #failures = 0
   #isToldBroken = false
   #isClosed = false
+  #isUsed = false
   #wholeAt = -Infinity
 
   /** Begins to connect. */
@@ -66,7 +70,11 @@ export class ChangeFeed implements ChangeWatch {
     this.#connect()
   }
 
-  get wholeAt (): number { return this.#wholeAt }
+  /** Whoever asks is about to trust the feed: with the next heartbeat it looks whether statements still go to its database. */
+  get wholeAt (): number {
+    this.#isUsed = true
+    return this.#wholeAt
+  }
 
   /** Takes the lease back and ends the connection, whatever the server does. */
   async close (): Promise<void> {
@@ -107,9 +115,10 @@ export class ChangeFeed implements ChangeWatch {
   }
 
   async #setUp (listener: Listener): Promise<void> {
-    const { tables } = this.#options
+    const { tables, sameDatabase } = this.#options
     await listener.connect()
     await listener.listen(this.#echo, tables.cacheChannel)
+    if (await sameDatabase?.check(listener) === false) throw new Error('whether statements go to the same database is not known: there was no answer')
     const missing = await this.#send(listener, missingCacheTriggers(tables))
     if (missing !== undefined) throw new Error(`the trigger ${String(missing['name'])} is missing or disabled: not every change would be heard of`)
     if (!this.#isCurrent(listener)) return
@@ -151,12 +160,21 @@ export class ChangeFeed implements ChangeWatch {
   async #sendBeat (listener: Listener): Promise<void> {
     await this.#renew(listener)
     if (!this.#isCurrent(listener)) return
+    this.#lookAgain(listener)
     const beat: Beat = { text: String(++this.#beats), sentAt: performance.now(), isAnswered: false, isEchoed: false }
     this.#beat = beat
     const row = await this.#send(listener, cacheHeartbeat(this.#options.tables, this.#echo, beat.text, this.#node))
     if (row?.['declared'] !== 't') throw new Error('the lease is gone')
     beat.isAnswered = true
     this.#settle(listener)
+  }
+
+  /** Nobody waits for it: a pool that is busy breaks no feed. Nor does a feed that nobody uses keep a pool from being idle. */
+  #lookAgain (listener: Listener): void {
+    const { sameDatabase } = this.#options
+    if (!this.#isUsed || sameDatabase?.isDue !== true) return
+    this.#isUsed = false
+    this.#run(listener, async () => { await sameDatabase.check(listener) })
   }
 
   #onNotification (listener: Listener, channel: string, payload: string): void {

@@ -5,7 +5,7 @@ import type { Statement } from './statement.js'
 
 /** A pool that is busy keeps no feed from being whole: its answer is not waited for longer. */
 const ANSWER_MS = 1_000
-/** Between two looks; and where the last had no answer. */
+/** Between two looks, at most; and where the last had no answer. */
 const LOOK_EVERY_MS = 60_000
 const LOOK_AGAIN_MS = 5_000
 
@@ -24,6 +24,8 @@ const IDENTITY: Statement = {
 export interface SameDatabaseOptions {
   /** Sends a statement to where the others go. */
   readonly ask: (statement: Statement, budgetMs: number) => Promise<Row[]>
+  /** Between two looks. Milliseconds. Default 60,000. */
+  readonly everyMs?: number
   /** A steady clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number
 }
@@ -34,6 +36,7 @@ export interface SameDatabaseOptions {
  */
 export class SameDatabase {
   readonly #ask: SameDatabaseOptions['ask']
+  readonly #everyMs: number
   readonly #now: () => number
   /** Where the statements went when that was asked last; `null`: not known yet. */
   #known: string | null = null
@@ -41,27 +44,30 @@ export class SameDatabase {
   #wrong: string | null = null
   #nextAt = -Infinity
 
-  constructor ({ ask, now = () => performance.now() }: SameDatabaseOptions) {
+  constructor ({ ask, everyMs = LOOK_EVERY_MS, now = () => performance.now() }: SameDatabaseOptions) {
     this.#ask = ask
+    this.#everyMs = everyMs
     this.#now = now
   }
 
   /** Whether the last look is so long ago that the statements may go elsewhere now. */
   get isDue (): boolean { return this.#now() >= this.#nextAt }
 
-  /** @throws MisdirectedError when the connection leads elsewhere */
-  async check (listener: Pick<Listener, 'send'>): Promise<void> {
+  /** Resolves to whether that is known. @throws MisdirectedError when the connection leads elsewhere */
+  async check (listener: Pick<Listener, 'send'>): Promise<boolean> {
     const { isDue } = this
-    if (isDue) this.#nextAt = this.#now() + LOOK_EVERY_MS // one look at a time
+    if (isDue) this.#nextAt = this.#now() + Math.max(this.#everyMs, ANSWER_MS) // one look at a time
     const here = await identityFrom(listener.send(IDENTITY))
-    if (here === null || (here === this.#known && !isDue)) return
+    if (here === null) return false
+    if (here === this.#known && !isDue) return true
     const there = await identityFrom(this.#ask(IDENTITY, ANSWER_MS))
-    this.#nextAt = this.#now() + (there === null ? LOOK_AGAIN_MS : LOOK_EVERY_MS)
+    this.#nextAt = this.#now() + (there === null ? Math.min(LOOK_AGAIN_MS, this.#everyMs) : this.#everyMs)
     if (there !== null) {
       this.#known = there
       this.#wrong = here === there ? null : here
     }
     if (here === this.#wrong) throw new MisdirectedError('LISTEN leads to another database than the statements: "listenConnectionString" (DATABASE_DIRECT_URL) must lead to the same database of the same server')
+    return here === this.#known
   }
 }
 

@@ -7,6 +7,7 @@ import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
 import { type Tables, tables } from './names.js'
 import { PlainPostgresStore } from './plain-store.js'
 import { Database } from './query.js'
+import { SameDatabase } from './same-database.js'
 
 export type { PostgresStoreOptions } from './connect.js'
 
@@ -17,9 +18,11 @@ export type { PostgresStoreOptions } from './connect.js'
  */
 export class PostgresStore implements WatchedStore {
   readonly #store: Store
+  readonly #database: Database
   readonly #tables: Tables
   /** `null`: there is no direct connection. */
   readonly #listenConfig: pg.ClientConfig | null
+  readonly #listensElsewhere: boolean
   readonly #feeds = new Set<ChangeFeed>()
   readonly #release: () => Promise<void>
   #closed: Promise<void> | undefined
@@ -28,9 +31,11 @@ export class PostgresStore implements WatchedStore {
   constructor (options: PostgresStoreOptions) {
     const { pool, release, named } = connect('PostgresStore', options)
     this.#listenConfig = listenConfig(options)
+    this.#listensElsewhere = options.listenConnectionString !== undefined
     this.#release = release
     this.#tables = tables(options)
-    this.#store = batched(new PlainPostgresStore(new Database({ pool, named }), this.#tables))
+    this.#database = new Database({ pool, named })
+    this.#store = batched(new PlainPostgresStore(this.#database, this.#tables))
   }
 
   create (session: NewSession): Promise<CreatedRecord> { return this.#store.create(session) }
@@ -72,7 +77,8 @@ export class PostgresStore implements WatchedStore {
       sink.broken(new Error('the store is closed'))
       return { wholeAt: -Infinity, close: async () => {} }
     }
-    const feed = new ChangeFeed({ config: this.#listenConfig, tables: this.#tables, sink, everyMs })
+    const sameDatabase = this.#listensElsewhere ? new SameDatabase({ ask: (statement, budgetMs) => this.#database.read(statement, budgetMs), everyMs }) : undefined
+    const feed = new ChangeFeed({ config: this.#listenConfig, tables: this.#tables, sink, everyMs, sameDatabase })
     this.#feeds.add(feed)
     return {
       get wholeAt () { return feed.wholeAt },

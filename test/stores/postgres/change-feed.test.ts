@@ -2,7 +2,9 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { CacheMessage } from '../../../src/stores/measures.js'
 import { cached } from '../../../src/stores/cached.js'
+import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
+import { freshDatabase } from '../../helpers/database.js'
 import { openFaultProxy } from '../../helpers/fault-proxy.js'
 import { type CachedOnPostgres, CHANNEL, cachedStores, END_FEEDS, heard, isWhole, toldOn } from '../../helpers/pg-cached.js'
 import { found, newSession, put, until } from '../../helpers/pg-store.js'
@@ -191,6 +193,37 @@ void t.test('a store that is closed ends its watches, and watches nothing any mo
   await watch.close()
   t.equal(inner.watchChanges(sink, { everyMs: 50 }).wholeAt, -Infinity)
   t.same(told, ['whole', 'Error: the store is closed'])
+})
+
+void t.test('a cache that listens at another database than its statements go to is not used, and it is said why', async (t) => {
+  const { store: elsewhere, openCached } = await cachedStores(t)
+  const other = await freshDatabase(t, { prepare: (connectionString) => migrate({ connectionString }) })
+  const told = toldOn<CacheMessage>(t, 'silverback:cache')
+  const store = openCached({ listenConnectionString: other.connectionString })
+  await until('it is told', async () => told.length > 0)
+  t.match(told, [{ kind: 'broken', cause: { message: /another database/ } }])
+  const { id } = await elsewhere.create(newSession())
+  t.ok(await store.get(id))
+  await elsewhere.delete(id)
+  t.equal(await store.get(id), null)
+  t.equal(store.size, 0)
+})
+
+void t.test('a cache whose statements are led to another database later breaks within the bound', async (t) => {
+  const { connectionString, openCached } = await cachedStores(t)
+  const other = await freshDatabase(t, { prepare: (connectionString) => migrate({ connectionString }) })
+  const pool = new pg.Pool({ connectionString, max: 1 })
+  t.teardown(() => pool.end())
+  const store = openCached({ connectionString: undefined, pool, listenConnectionString: connectionString })
+  await isWhole(store)
+  const told = toldOn<CacheMessage>(t, 'silverback:cache')
+  Object.assign(pool.options, { connectionString: other.connectionString })
+  const client = await pool.connect()
+  client.release(true)
+  const from = performance.now()
+  await until('it is broken', async () => told.length > 0)
+  t.ok(performance.now() - from < 1_000)
+  t.match(told, [{ kind: 'broken', cause: { message: /another database/ } }])
 })
 
 void t.test('changes cannot be heard through a pooler: a direct connection is asked for by name', async (t) => {
