@@ -6,8 +6,8 @@
 -- and migrate. The service keeps them in `public`, as this file does without it.
 --
 -- The tables: sessions, refresh_tokens, revocations, cache_leases, silverback_migrations. Triggers of sessions write into
--- revocations and read cache_leases with the rights of whoever changes a session: a role of your own that may delete or change
--- sessions needs the same rights on the first three as the application, and SELECT on cache_leases.
+-- revocations with the rights of whoever changes a session: a role of your own that may delete or change sessions needs the
+-- same rights on the first three as the application. Everybody may read cache_leases; whoever caches writes it.
 --
 -- Two roles. The migrator owns the tables and changes them (`npm run migrate`, with its connection string in
 -- DATABASE_MIGRATION_URL). The application reads and writes rows and can change nothing else; with no migration pending

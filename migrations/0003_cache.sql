@@ -10,6 +10,9 @@ CREATE TABLE "cache_leases" (
   until timestamptz NOT NULL
 );
 
+-- Whoever changes a session reads it, with rights of their own; those who could before the upgrade still can. It tells no secret.
+GRANT SELECT ON "cache_leases" TO PUBLIC;
+
 COMMENT ON TABLE "cache_leases" IS 'Caches of sessions: while one is in force, whoever changes a session announces it';
 COMMENT ON COLUMN "cache_leases".node IS 'Which cache; drawn anew by each process';
 COMMENT ON COLUMN "cache_leases".until IS 'In force until then; renewed while the cache lives';

@@ -54,7 +54,7 @@ const NEEDED: Readonly<Record<TableName, Needed>> = {
   },
   refresh_tokens: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['session_id'], witnesses: ['refresh_tokens_event_deleted'] },
   revocations: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['session_id', 'until'] },
-  cache_leases: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['node'] },
+  cache_leases: { rights: ['SELECT'], indexed: ['node'] }, // the service declares no cache
   users: { rights: ['SELECT', 'INSERT', 'UPDATE'], indexed: ['id', 'email_key'], guards: ['users_delete', 'users_truncate'] },
   throttle: { rights: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], indexed: ['key'] },
   session_events: { rights: ['SELECT', 'INSERT', 'DELETE'], indexed: ['id', 'session_id', 'user_id', 'at', 'reason'], witnesses: ['session_events_append_only'] },

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
 import type { SessionRecord } from '../../../src/session/store.js'
+import { CachedStore } from '../../../src/stores/cached.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
 import { PostgresTokenStore } from '../../../src/stores/postgres/token-store.js'
 import { renewal } from '../../../src/testing/fixtures.js'
 import { freshDatabase } from '../../helpers/database.js'
+import { isWhole } from '../../helpers/pg-cached.js'
 import { newSession, put, SLIDE } from '../../helpers/pg-store.js'
 import { begun, newLineage, RULES, Told, tokenOf } from '../../helpers/pg-tokens.js'
 
@@ -26,7 +28,8 @@ t.test('with docs/grants.sql one role migrates, and the other does all that a st
   await migrate({ connectionString: as('migrator'), schema })
   t.strictSame(await migrate({ connectionString: as('app'), schema }), [], 'with nothing pending the application may ask for it too')
 
-  const store = new PostgresStore({ connectionString: as('app'), schema })
+  const store = new CachedStore(new PostgresStore({ connectionString: as('app'), schema }), { maxStalenessMs: 1_000, maxEntries: 10 })
+  await isWhole(store)
   const { id, secretHash } = await store.create(newSession({ userId: 'ada' }))
   t.ok(await store.save(id, secretHash, put({ a: 1 })))
   t.ok(await store.save(id, secretHash, SLIDE))
@@ -60,4 +63,19 @@ t.test('with docs/grants.sql one role migrates, and the other does all that a st
 
   await t.rejects(migrate({ connectionString: as('app'), schema, direction: 'down' }), 'it cannot change the tables')
   await t.rejects(migrate({ connectionString: as('app'), schema: 'elsewhere' }), 'nor make others')
+})
+
+t.test('whoever could save and end sessions still can when the cache migration has been run, also before any new grant', async (t) => {
+  const { connectionString, pool } = await freshDatabase(t)
+  await migrate({ connectionString, count: 2 })
+  const role = `app_${randomBytes(6).toString('hex')}`
+  await pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'of-the-test'; GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, refresh_tokens, revocations TO ${role}`)
+  t.teardown(() => pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+  await migrate({ connectionString })
+  const store = new PostgresStore({ connectionString: Object.assign(new URL(connectionString), { username: role, password: 'of-the-test' }).href })
+  t.teardown(() => store.close())
+  const { id, secretHash } = await store.create(newSession({ userId: 'ada' }))
+  t.ok(await store.save(id, secretHash, put({ a: 1 })))
+  t.equal(await store.setClaims('ada', { isAdmin: true }), 1)
+  t.ok(await store.delete(id))
 })
