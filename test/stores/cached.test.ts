@@ -259,6 +259,23 @@ void t.test('what comes of a save is not followed by what an earlier save or loa
   t.same(found(await store.get(id)).values, { a: 1 })
 })
 
+void t.test('what comes of a save that moves no version is not followed by what an earlier load brings', async (t) => {
+  const { store, inner, elsewhere, advance } = open()
+  const { id, secretHash, version } = await elsewhere.create(newSession())
+  const old = found(await elsewhere.get(id))
+  let letGo = (): void => {}
+  const { get } = inner
+  inner.get = async () => { await new Promise<void>((resolve) => { letGo = resolve }); return old }
+  const load = store.get(id)
+  advance(10)
+  t.match(await store.save(id, secretHash, { ...SLIDE, maxAge: 77 }), { version, maxAge: 77 })
+  letGo()
+  await load
+  inner.get = get
+  t.equal(found(await store.get(id)).maxAge, 77)
+  t.equal(store.size, 1)
+})
+
 void t.test('a conflict, a session that is gone and a save that failed leave nothing behind', async (t) => {
   const { store, inner, elsewhere } = open()
   const { id, secretHash, version } = await elsewhere.create(newSession())

@@ -53,6 +53,11 @@ export class KeptRecord {
 
   get version (): number { return this.#facts.version }
 
+  /** Whether it is of an earlier state than the other; of the same version the one seen later knows of more. */
+  isBefore (other: KeptRecord): boolean {
+    return this.version < other.version || (this.version === other.version && this.#lastSeenAt < other.#lastSeenAt)
+  }
+
   /** The record as it would be read now, which shares nothing with others; `null`: it has expired. */
   read (now: number): SessionRecord | null {
     const readAt = this.#readAt + now - this.#askedAt

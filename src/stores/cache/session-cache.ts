@@ -93,7 +93,7 @@ export class SessionCache {
 
   #keep (record: KeptRecord, id: string): void {
     const before = this.#kept.get(id)
-    if (before !== undefined && before.version > record.version) return
+    if (before !== undefined && record.isBefore(before)) return
     if (before !== undefined) this.#remove(id, before)
     for (const [oldest, kept] of this.#kept) {
       if (this.#kept.size < this.#maxEntries && this.#characters + record.size <= MOST_CHARACTERS) break
