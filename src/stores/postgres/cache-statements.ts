@@ -79,8 +79,8 @@ const ARE_OVER = template('areOver', () => 'SELECT pg_snapshot_xmin(pg_current_s
 export const areOver = (tables: Tables, next: string): Statement => ARE_OVER(tables, [next])
 
 const BEAT = template('cacheHeartbeat', (tables) => `
-  SELECT pg_notify($1::text, $2::text),
+  SELECT pg_notify($1::text, $2::text), extract(epoch FROM clock_timestamp()) * 1000 AS at,
     EXISTS (SELECT FROM ${tables.cacheLeases} AS l WHERE l.node = $3::text AND l.until > clock_timestamp()) AS declared`)
 
-/** Announces a text on a channel of the caller's own. One row: whether the lease is in force. */
+/** Announces a text on a channel of the caller's own. One row: whether the lease is in force, and the server's time in milliseconds. */
 export const cacheHeartbeat = (tables: Tables, channel: string, text: string, node: string): Statement => BEAT(tables, [channel, text, node])

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ChangeSink, ChangeWatch } from '../change-watch.js'
 import { areOver, cacheHeartbeat, declareCache, endCache, isCacheSeen, missingCacheTriggers, nextTransaction, renewCache } from './cache-statements.js'
+import { ClockSteps } from './clock-steps.js'
 import { Listener } from './listener.js'
 import type { Tables } from './names.js'
 import type { Row } from './rows.js'
@@ -58,6 +59,7 @@ export class ChangeFeed implements ChangeWatch {
   #renewedAt = -Infinity
   #beat: Beat | undefined
   #beats = 0
+  #clocks = new ClockSteps()
   #failures = 0
   #isToldBroken = false
   #isClosed = false
@@ -100,6 +102,7 @@ export class ChangeFeed implements ChangeWatch {
     }, 'changes')
     this.#listener = listener
     this.#beat = undefined
+    this.#clocks = new ClockSteps()
     this.#watch(listener, SETUP_MS)
     this.#run(listener, () => this.#setUp(listener))
   }
@@ -165,6 +168,8 @@ export class ChangeFeed implements ChangeWatch {
     this.#beat = beat
     const row = await this.#send(listener, cacheHeartbeat(this.#options.tables, this.#echo, beat.text, this.#node))
     if (row?.['declared'] !== 't') throw new Error('the lease is gone')
+    if (!this.#isCurrent(listener)) return
+    if (this.#clocks.hasStepped(Number(row['at']), beat.sentAt, performance.now())) this.#options.sink.changed(null, null)
     beat.isAnswered = true
     this.#settle(listener)
   }

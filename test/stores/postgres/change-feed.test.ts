@@ -6,6 +6,7 @@ import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
 import { freshDatabase } from '../../helpers/database.js'
 import { openFaultProxy } from '../../helpers/fault-proxy.js'
+import { moveClock } from '../../helpers/moved-clock.js'
 import { type CachedOnPostgres, CHANNEL, cachedStores, END_FEEDS, heard, isWhole, toldOn } from '../../helpers/pg-cached.js'
 import { found, newSession, put, until } from '../../helpers/pg-store.js'
 import { hasPgbouncer, openPgbouncer } from '../../helpers/pgbouncer.js'
@@ -224,6 +225,22 @@ void t.test('a cache whose statements are led to another database later breaks w
   await until('it is broken', async () => told.length > 0)
   t.ok(performance.now() - from < 1_000)
   t.match(told, [{ kind: 'broken', cause: { message: /another database/ } }])
+})
+
+void t.test('where the clock of the database is set, ages of what is kept are not known any more: what has expired by it is not served', async (t) => {
+  const { store: elsewhere, connectionString, openWhole } = await cachedStores(t)
+  const clock = await moveClock(t, connectionString)
+  const store = await openWhole()
+  const { id } = await elsewhere.create(newSession({ idleSeconds: 20 }))
+  await heard(store)
+  t.ok(await store.get(id))
+  t.equal(store.size, 1)
+  await heard(store)
+  t.equal(store.size, 1)
+  await clock.advance(21)
+  await heard(store)
+  await heard(store)
+  t.equal(await store.get(id), null)
 })
 
 void t.test('changes cannot be heard through a pooler: a direct connection is asked for by name', async (t) => {
