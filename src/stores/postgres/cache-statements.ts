@@ -19,15 +19,20 @@ export const tell = (tables: Tables, text: string): string => `pg_notify('${tabl
 /** By which everybody announces what no save does. */
 const TRIGGERS = ['sessions_cache_deleted', 'sessions_cache_facts', 'sessions_cache_life', 'sessions_cache_values', 'sessions_cache_truncated']
 
-const MISSING = template('missingCacheTriggers', (tables) => `
-  SELECT w.name
-  FROM unnest($1::text[]) AS w (name)
-  WHERE NOT EXISTS (
-    SELECT FROM pg_trigger AS t WHERE t.tgrelid = '${tables.sessions}'::regclass AND t.tgname = w.name AND t.tgenabled IN ('O', 'A'))
-  ORDER BY w.name`)
+/** In SQL: one of these triggers that is not there, or disabled. */
+const missingOf = (tables: Tables, names: string): string => `(
+    SELECT w.name
+    FROM unnest(${names}::text[]) AS w (name)
+    WHERE NOT EXISTS (
+      SELECT FROM pg_trigger AS t WHERE t.tgrelid = '${tables.sessions}'::regclass AND t.tgname = w.name AND t.tgenabled IN ('O', 'A'))
+    ORDER BY w.name LIMIT 1) AS missing`
 
-/** The triggers of the migration that are not there, or disabled: without one of them a cache would not hear of all. */
-export const missingCacheTriggers = (tables: Tables): Statement => MISSING(tables, [TRIGGERS.map((name) => tables.renamed(name))])
+const triggersOf = (tables: Tables): string[] => TRIGGERS.map((name) => tables.renamed(name))
+
+const MISSING = template('missingCacheTrigger', (tables) => `SELECT ${missingOf(tables, '$1')}`)
+
+/** One row: a trigger of the migration that is not there, or disabled, and without which a cache would not hear of all; or `null`. */
+export const missingCacheTrigger = (tables: Tables): Statement => MISSING(tables, [triggersOf(tables)])
 
 const DECLARE = template('declareCache', (tables) => `
   WITH forgotten AS (
@@ -80,7 +85,8 @@ export const areOver = (tables: Tables, next: string): Statement => ARE_OVER(tab
 
 const BEAT = template('cacheHeartbeat', (tables) => `
   SELECT pg_notify($1::text, $2::text), extract(epoch FROM clock_timestamp()) * 1000 AS at,
-    EXISTS (SELECT FROM ${tables.cacheLeases} AS l WHERE l.node = $3::text AND l.until > clock_timestamp()) AS declared`)
+    EXISTS (SELECT FROM ${tables.cacheLeases} AS l WHERE l.node = $3::text AND l.until > clock_timestamp()) AS declared,
+    ${missingOf(tables, '$4')}`)
 
-/** Announces a text on a channel of the caller's own. One row: whether the lease is in force, and the server's time in milliseconds. */
-export const cacheHeartbeat = (tables: Tables, channel: string, text: string, node: string): Statement => BEAT(tables, [channel, text, node])
+/** Announces a text on a channel of the caller's own. One row: whether the lease is in force, the server's time in milliseconds, and the same as `missingCacheTrigger`. */
+export const cacheHeartbeat = (tables: Tables, channel: string, text: string, node: string): Statement => BEAT(tables, [channel, text, node, triggersOf(tables)])

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ChangeSink, ChangeWatch } from '../change-watch.js'
-import { areOver, cacheHeartbeat, declareCache, endCache, isCacheSeen, missingCacheTriggers, nextTransaction, renewCache } from './cache-statements.js'
+import { areOver, cacheHeartbeat, declareCache, endCache, isCacheSeen, missingCacheTrigger, nextTransaction, renewCache } from './cache-statements.js'
 import { ClockSteps } from './clock-steps.js'
 import { Listener } from './listener.js'
 import type { Tables } from './names.js'
@@ -122,8 +122,7 @@ export class ChangeFeed implements ChangeWatch {
     await listener.connect()
     await listener.listen(this.#echo, tables.cacheChannel)
     if (await sameDatabase?.check(listener) === false) throw new Error('whether statements go to the same database is not known: there was no answer')
-    const missing = await this.#send(listener, missingCacheTriggers(tables))
-    if (missing !== undefined) throw new Error(`the trigger ${String(missing['name'])} is missing or disabled: not every change would be heard of`)
+    checkTriggers(await this.#send(listener, missingCacheTrigger(tables)))
     if (!this.#isCurrent(listener)) return
     const lease = await this.#send(listener, declareCache(tables, this.#node, LEASE_SECONDS))
     this.#renewedAt = performance.now()
@@ -168,6 +167,7 @@ export class ChangeFeed implements ChangeWatch {
     this.#beat = beat
     const row = await this.#send(listener, cacheHeartbeat(this.#options.tables, this.#echo, beat.text, this.#node))
     if (row?.['declared'] !== 't') throw new Error('the lease is gone')
+    checkTriggers(row)
     if (!this.#isCurrent(listener)) return
     if (this.#clocks.hasStepped(Number(row['at']), beat.sentAt, performance.now())) this.#options.sink.changed(null, null)
     beat.isAnswered = true
@@ -231,4 +231,10 @@ export class ChangeFeed implements ChangeWatch {
   #isCurrent (listener: Listener): boolean {
     return !this.#isClosed && this.#listener === listener
   }
+}
+
+/** @throws where a trigger is named by which changes are told */
+function checkTriggers (row: Row | undefined): void {
+  const missing = row?.['missing'] ?? null
+  if (missing !== null) throw new Error(`the trigger ${missing} is missing or disabled: not every change would be heard of`)
 }

@@ -134,6 +134,13 @@ void t.test('where a trigger is missing or disabled the cache is not used, and i
   t.equal(store.size, 0)
   await pool.query('ALTER TABLE sessions ENABLE TRIGGER sessions_cache_deleted')
   await isWhole(store)
+  await store.get(id)
+  t.equal(store.size, 1)
+  told.length = 0
+  await pool.query('ALTER TABLE sessions DISABLE TRIGGER sessions_cache_deleted')
+  await elsewhere.delete(id) // nobody is told
+  await until('it is noticed with the next heartbeat', async () => told.some(({ kind }) => kind === 'broken'))
+  t.equal(await store.get(id), null)
 })
 
 void t.test('without a connection for the feed the store works on as before', async (t) => {
