@@ -14,7 +14,8 @@ import { urlOf } from './root.js'
  * @param values in SQL, one a parameter; `:n` is what was drawn
  */
 export function scriptOf ({ text }, most, values) {
-  return `\\set n random(0, ${most})\n${text.replace(/\$(\d+)/g, (_, number) => `(${values[number - 1]})`)};\n`
+  const plain = text.replace(/'[^']*'/g, (literal) => literal.replaceAll(':', "' || chr(58) || '")) // a colon before a name would be a variable of pgbench
+  return `\\set n random(0, ${most})\n${plain.replace(/\$(\d+)/g, (_, number) => `(${values[number - 1]})`)};\n`
 }
 
 /** Where pgbench is; `null`: there is none. npm's packages of the server come without. */

@@ -23,7 +23,7 @@ export async function startSilverback ({ connectionString, max, secret }, { wrap
     await app.register(sessions, { store: wrap(new PostgresStore({ connectionString, max })), authKey: secret })
     addRoutes(app, ACCESS)
     addOwnKeyRoutes(app)
-    app.post('/cleanup', async () => ({ removed: await app.sessions.cleanup({ budgetMs: 3_600_000 }) }))
+    app.post('/cleanup', async () => ({ removed: await app.sessions.cleanup({ budgetMs: 3_600_000, rest: 4 }) }))
   })
   await app.register(async (app) => {
     await app.register(sessions, { store: new PostgresStore({ connectionString, max }), authKey: secret, sessionName: 'signed-in', secure: true })

@@ -117,8 +117,10 @@ export interface SessionChange extends ValuesPatch {
 export interface CleanupOptions {
   /** Rows a batch. 1 or more. Default 1,000. */
   readonly batchSize?: number
-  /** Milliseconds after which no further batch begins. Default 30,000. */
+  /** Milliseconds of work after which no further batch begins. Default 30,000. */
   readonly budgetMs?: number
+  /** How many times as long as a batch has taken the run rests before the next, so that requests go first. 0–100. Default 0. */
+  readonly rest?: number
   /** Ends the run before its next batch. */
   readonly signal?: AbortSignal
   /** Called after each batch with the number removed so far. */

@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
+import type { QueryMessage } from '../../../src/stores/measures.js'
 import { lockWaits, newSession, postgresStore, put, seed, SLIDE, upTo, until, whileLocked } from '../../helpers/pg-store.js'
 
 const count = async (pool: { query (text: string): Promise<{ rows: Array<{ n: string }> }> }, where = 'true'): Promise<number> =>
@@ -39,6 +41,27 @@ void t.test('cleanup stops before its next batch when the signal fires, and when
   t.equal(await store.cleanup({ batchSize: 1, budgetMs: 1 }) < 700, true)
   await store.cleanup()
   t.equal(await count(pool), 0)
+})
+
+void t.test('cleanup rests as many times as long as a batch has taken, and the signal ends a rest', async (t) => {
+  const { store, pool } = await postgresStore(t)
+  await seed(pool, { count: 500, expiresIn: '-1 second' })
+  const took: number[] = []
+  const onQuery = (told: unknown): void => {
+    const { operation, ms } = told as QueryMessage // nobody else writes to the channel
+    if (operation === 'cleanup') took.push(ms)
+  }
+  subscribe('silverback:query', onQuery)
+  t.teardown(() => { unsubscribe('silverback:query', onQuery) })
+  const startedAt = performance.now()
+  t.equal(await store.cleanup({ batchSize: 100, rest: 20 }), 500)
+  const work = took.slice(0, 5).reduce((sum, ms) => sum + ms, 0)
+  t.ok(took.length >= 5 && performance.now() - startedAt > 15 * work, `${took.length} batches in ${work} ms`)
+
+  await seed(pool, { count: 200, expiresIn: '-1 second' })
+  const aborter = new AbortController()
+  t.equal(await store.cleanup({ batchSize: 100, rest: 100, signal: aborter.signal, onBatch () { aborter.abort() } }), 100)
+  await t.rejects(store.cleanup({ rest: -1 }), { message: /"rest"/ })
 })
 
 void t.test('a session that is being slid while cleanup looks at it survives', async (t) => {
