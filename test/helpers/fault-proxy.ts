@@ -20,6 +20,8 @@ export interface FaultProxy {
   readonly connectionString: string
   /** Statements that clients have asked for: simple queries, and executions of prepared ones. */
   readonly statements: number
+  /** Connections that came while it was cut. */
+  readonly refused: number
   /** Judges each statement that is about to pass on. Default: all pass. */
   judge: (text: string) => Verdict
   /** Forwards nothing, either way, until `thaw`: connected, and silent. */
@@ -38,9 +40,10 @@ export async function openFaultProxy (t: Test, connectionString: string): Promis
   let isCut = false
   let isFrozen = false
   let statements = 0
+  let refused = 0
 
   const server = createServer((client) => {
-    if (isCut) { client.destroy(); return }
+    if (isCut) { refused++; client.destroy(); return }
     const upstream = connect({ host: target.hostname, port: Number(target.port) })
     const pair = { client, server: upstream }
     pairs.add(pair)
@@ -77,6 +80,7 @@ export async function openFaultProxy (t: Test, connectionString: string): Promis
   const proxy: FaultProxy = {
     connectionString: Object.assign(new URL(connectionString), { hostname: '127.0.0.1', port: String(address.port) }).href,
     get statements () { return statements },
+    get refused () { return refused },
     judge: () => 'pass',
     freeze () { isFrozen = true; for (const pair of pairs) pausePair(pair) },
     freezeAnswers () { for (const { server: upstream } of pairs) upstream.pause() },
