@@ -159,7 +159,7 @@ async function registerSessions (app: FastifyInstance, { config, authKeys, token
   await app.register(sessions, { ...options, authKey: authKeys.reveal(), ...(encryptionKeys !== undefined && { encryptionKey: encryptionKeys.reveal() }), store })
   await app.register(tokens, { ...config.tokens.options, signingKeys: tokenKeys.signingKeys.reveal(), refreshKey: tokenKeys.refreshKeys.reveal(), store: tokenStore })
   observer.watchSessions(app)
-  const acts = new AdminActs({ sessions: authParts(app, accounts).manager, users, audit: observer.audit })
+  const acts = new AdminActs({ database, sessions: authParts(app, accounts).manager, users, audit: observer.audit })
   await app.register(keySetRoute)
   await app.register(sessionRoutes, { throttle })
   await app.register(serviceAuthRoutes, { prefix: '/auth', accounts, users, throttle, minGenerationAge: config.tokens.options.minGenerationAge, clearSiteData })

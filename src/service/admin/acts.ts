@@ -13,6 +13,7 @@ import { blockSession } from './block-session.js'
 import type { BlockOutcome } from './block-session.js'
 
 export interface ActParts {
+  readonly database: Database
   readonly sessions: SessionManager
   readonly users: UserStore
   readonly audit: Audit
@@ -40,10 +41,10 @@ export class AdminActs {
    * @throws RequestError 409 `ERR_OWN_ACCOUNT` for the session that asks; 400 `ERR_VALIDATION` for a reason that is too long
    * or has control characters
    */
-  async blockSession (request: FastifyRequest, database: Database, { sessionId, reason }: { readonly sessionId: string, readonly reason: string | null }): Promise<BlockOutcome> {
+  async blockSession (request: FastifyRequest, sessionId: string, reason: string | null): Promise<BlockOutcome> {
     if (reason !== null && !isBlockReason(reason)) throw invalid('reason', `must be ${BLOCK_REASON}`)
     if (sessionId === request.auth?.sessionId) throw ownAccount('your own session cannot be blocked: sign out instead')
-    const outcome = found(await blockSession(database, sessionId, reason ?? REASON))
+    const outcome = found(await blockSession(this.#parts.database, sessionId, reason ?? REASON))
     if (outcome === 'already') return outcome
     this.#tell(request, 'blockedByAdmin', { sessionId, reason })
     this.#parts.sessions.tellBlock({ sessionId, reason: reason ?? REASON })

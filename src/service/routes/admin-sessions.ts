@@ -19,7 +19,7 @@ export const adminSessionRoutes: FastifyPluginAsync<{ database: Database, acts: 
     await searchSessions(database, request.query, request.auth?.sessionId ?? ''))
 
   app.post<OfSession & { Body: { reason?: string } | null | undefined }>('/sessions/:id/block', { schema: operations.blockSession }, async (request, reply) => {
-    const outcome = await acts.blockSession(request, database, { sessionId: request.params.id, reason: request.body?.reason ?? null })
+    const outcome = await acts.blockSession(request, request.params.id, request.body?.reason ?? null)
     if (outcome === 'already') reply.header('x-blocked-already', 'true')
     return await reply.code(204).send()
   })

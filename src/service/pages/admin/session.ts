@@ -38,10 +38,10 @@ export function sessionPage (app: FastifyInstance, parts: AdminParts): void {
 }
 
 /** Resolves to what is said of it then. */
-async function act ({ acts, database }: AdminParts, request: FastifyRequest, id: string): Promise<string> {
+async function act ({ acts }: AdminParts, request: FastifyRequest, id: string): Promise<string> {
   const reason = textOf(request.body, 'reason').trim()
   switch (textOf(request.body, 'act')) {
-    case 'block': return BLOCKED[await acts.blockSession(request, database, { sessionId: id, reason: reason === '' ? null : reason })]
+    case 'block': return BLOCKED[await acts.blockSession(request, id, reason === '' ? null : reason)]
     case 'unblock': return await acts.unblockSession(request, id).then(() => 'The session goes on.')
     case 'end': return await acts.endSession(request, id).then(() => 'The session has ended.')
     default: throw invalid('act', 'must be "block", "unblock" or "end"')
