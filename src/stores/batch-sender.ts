@@ -1,11 +1,11 @@
-/** Batches under way at once. While so many are, requests gather for the next. */
-const MAX_FRESH = 4
-/** A batch that waits this long, for a lock or a slow server, does not hold up the others any more … */
-const SLOW_MS = 100
-/** … up to this many in all. */
+/** Batches under way at most, the slow ones included. */
 const MAX_SENT = 8
 
 export interface SenderOptions<Batch> {
+  /** Batches under way at once. While so many are, requests gather for the next: more at once are smaller, and cost more each. */
+  readonly atOnce: number
+  /** A batch that waits so many milliseconds, for a lock or a slow server or network, does not hold up the others any more. */
+  readonly slowMs: number
   /** Takes the next batch out of the queue; `null`: nothing can be sent. */
   readonly take: () => Batch | null
   /** Sends it and answers its callers; calls `answered` when its round trip is over. Never rejects. */
@@ -14,6 +14,8 @@ export interface SenderOptions<Batch> {
 
 /** Decides when the batches of a queue go out: with the end of the tick, some at a time. */
 export class BatchSender<Batch> {
+  readonly #atOnce: number
+  readonly #slowMs: number
   readonly #take: () => Batch | null
   readonly #send: (batch: Batch, answered: () => void) => Promise<void>
   readonly #open = new Set<Promise<void>>()
@@ -21,7 +23,9 @@ export class BatchSender<Batch> {
   #sent = 0
   #scheduled = false
 
-  constructor ({ take, send }: SenderOptions<Batch>) {
+  constructor ({ atOnce, slowMs, take, send }: SenderOptions<Batch>) {
+    this.#atOnce = atOnce
+    this.#slowMs = slowMs
     this.#take = take
     this.#send = send
   }
@@ -46,7 +50,7 @@ export class BatchSender<Batch> {
   }
 
   #isFull (): boolean {
-    return this.#fresh >= MAX_FRESH || this.#sent >= MAX_SENT
+    return this.#fresh >= this.#atOnce || this.#sent >= MAX_SENT
   }
 
   #flush (): void {
@@ -76,7 +80,7 @@ export class BatchSender<Batch> {
       sent = false
       stale()
     }
-    const slow = setTimeout(stale, SLOW_MS).unref()
+    const slow = setTimeout(stale, this.#slowMs).unref()
     try {
       await this.#send(batch, answered)
     } finally {
@@ -84,6 +88,14 @@ export class BatchSender<Batch> {
       answered()
     }
   }
+}
+
+/** Milliseconds. */
+export interface QueueTimes {
+  /** The most that a call may take, in the queue and in the store. */
+  readonly deadlineMs: number
+  /** How long a batch holds up the next. */
+  readonly slowMs: number
 }
 
 /** Somebody who waits for a record. */

@@ -1,10 +1,10 @@
 import type { SessionChange, Store } from '../session/store.js'
+import type { QueueTimes } from './batch-sender.js'
 import type { BulkStore } from './bulk-store.js'
 import { LoadQueue } from './load-queue.js'
 import { SaveQueue } from './save-queue.js'
 
-/** The most time a call may take, in the queue and in the store. */
-const DEADLINE_MS = 2_500
+const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
 
 /**
  * A store that sends what is asked for at the same time in one round trip.
@@ -12,9 +12,10 @@ const DEADLINE_MS = 2_500
  * Loads of one tick go out together, and so do plain saves and slides. A lone one goes by itself, at once and in no
  * batch. A read never joins a batch that was already sent. All other methods pass straight through.
  */
-export function batched (store: BulkStore, { deadlineMs = DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Store {
-  const loads = new LoadQueue(store, deadlineMs)
-  const saves = new SaveQueue(store, deadlineMs)
+export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Store {
+  const times = { ...TIMES, ...given }
+  const loads = new LoadQueue(store, times)
+  const saves = new SaveQueue(store, times)
   return {
     create: (session) => store.create(session),
     get: (id) => loads.get(id),

@@ -1,5 +1,8 @@
 import type { SessionChange, SessionRecord, Store } from '../session/store.js'
 
+/** Most sessions of one round trip. What is told of them, with their versions, stays below the 8,000 bytes of one NOTIFY. */
+export const MOST_AT_ONCE = 128
+
 /** Gives a record of its own with each call: no two callers share anything that can be changed. */
 export type Reader = () => SessionRecord
 
@@ -14,7 +17,7 @@ export interface SaveEntry {
 }
 
 /**
- * A store that can also load and save many sessions in one round trip. `batched` makes a `Store` of it.
+ * A store that can also load and save many sessions, up to `MOST_AT_ONCE`, in one round trip. `batched` makes a `Store` of it.
  *
  * `budgetMs` is what is left of the time that the caller was promised; absent: all of it.
  */

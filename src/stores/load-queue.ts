@@ -1,9 +1,10 @@
 import type { SessionRecord } from '../session/store.js'
-import { BatchSender, type Caller, left } from './batch-sender.js'
-import type { BulkStore } from './bulk-store.js'
+import { BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import { type BulkStore, MOST_AT_ONCE } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
-const MAX_IDS = 128
+/** With one, a load waits for half a round trip under light load; with four, batches are too small under heavy load. */
+const AT_ONCE = 2
 
 interface Load {
   readonly callers: Array<Caller<SessionRecord | null>>
@@ -18,10 +19,10 @@ export class LoadQueue {
   readonly #sender: BatchSender<Batch>
   #waiting = new Map<string, Load>()
 
-  constructor (store: BulkStore, deadlineMs: number) {
+  constructor (store: BulkStore, { deadlineMs, slowMs }: QueueTimes) {
     this.#store = store
     this.#deadlineMs = deadlineMs
-    this.#sender = new BatchSender({ take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
+    this.#sender = new BatchSender({ atOnce: AT_ONCE, slowMs, take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
   }
 
   get (id: string): Promise<SessionRecord | null> {
@@ -39,8 +40,8 @@ export class LoadQueue {
 
   #take (): Batch | null {
     if (this.#waiting.size === 0) return null
-    const batch = this.#waiting.size <= MAX_IDS ? this.#waiting : new Map([...this.#waiting].slice(0, MAX_IDS))
-    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(MAX_IDS))
+    const batch = this.#waiting.size <= MOST_AT_ONCE ? this.#waiting : new Map([...this.#waiting].slice(0, MOST_AT_ONCE))
+    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(MOST_AT_ONCE))
     return batch
   }
 

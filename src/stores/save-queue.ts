@@ -1,9 +1,10 @@
 import type { SessionChange, SessionRecord } from '../session/store.js'
-import { BatchSender, type Caller, left } from './batch-sender.js'
-import type { BulkStore, SaveEntry } from './bulk-store.js'
+import { BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import { type BulkStore, MOST_AT_ONCE, type SaveEntry } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
-const MAX_IDS = 128
+/** Commits share the disk: what gathers behind one costs less than another beside it. */
+const AT_ONCE = 1
 
 /** What one caller asked for. */
 interface Part extends Caller<SessionRecord | null> {
@@ -31,10 +32,10 @@ export class SaveQueue {
   readonly #waiting = new Map<string, Entry[]>()
   readonly #underWay = new Set<string>()
 
-  constructor (store: BulkStore, deadlineMs: number) {
+  constructor (store: BulkStore, { deadlineMs, slowMs }: QueueTimes) {
     this.#store = store
     this.#deadlineMs = deadlineMs
-    this.#sender = new BatchSender({ take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
+    this.#sender = new BatchSender({ atOnce: AT_ONCE, slowMs, take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
   }
 
   save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> {
@@ -56,7 +57,7 @@ export class SaveQueue {
   #take (): readonly Entry[] | null {
     const batch: Entry[] = []
     for (const [id, entries] of this.#waiting) {
-      if (batch.length === MAX_IDS) break
+      if (batch.length === MOST_AT_ONCE) break
       if (this.#underWay.has(id)) continue
       const entry = entries.shift()
       if (entries.length === 0) this.#waiting.delete(id)

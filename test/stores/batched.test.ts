@@ -6,7 +6,7 @@ import { MemoryStore } from '../../src/stores/memory/store.js'
 import { type RecordingStore, recordingStore } from '../helpers/pg-bulk-store.js'
 import { found, freshHash, newSession, put, SLIDE, until, upTo } from '../helpers/pg-store.js'
 
-function open (options?: { readonly deadlineMs?: number }): { readonly inner: RecordingStore, readonly store: Store } {
+function open (options?: { readonly deadlineMs?: number, readonly slowMs?: number }): { readonly inner: RecordingStore, readonly store: Store } {
   const inner = recordingStore(new MemoryStore())
   return { inner, store: batched(inner, options) }
 }
@@ -14,6 +14,16 @@ function open (options?: { readonly deadlineMs?: number }): { readonly inner: Re
 const begin = (store: Store, count: number): Promise<SessionRecord[]> => Promise.all(upTo(count).map((n) => store.create(newSession({ set: { n } }))))
 /** Lets everything that is queued in this tick go out. */
 const tick = (): Promise<void> => new Promise((resolve) => { setImmediate(() => { setImmediate(resolve) }) })
+
+/** Asks for each in a tick of its own. */
+async function aTickEach<T> (sessions: readonly SessionRecord[], ask: (session: SessionRecord) => Promise<T>): Promise<Array<Promise<T>>> {
+  const answers: Array<Promise<T>> = []
+  for (const session of sessions) {
+    answers.push(ask(session))
+    await new Promise((resolve) => { setImmediate(resolve) })
+  }
+  return answers
+}
 
 void t.test('loads of one tick go out as one, each id once, each caller with a record of its own', async (t) => {
   const { inner, store } = open()
@@ -53,33 +63,38 @@ void t.test('a read never joins a batch that was already sent', async (t) => {
   t.same((await store.get(id))?.values, { n: 'new' })
 })
 
-void t.test('with four batches under way, what comes next gathers for one', async (t) => {
-  const { inner, store } = open()
+void t.test('with two batches of loads under way, or one of saves, what comes next gathers for one', async (t) => {
+  const { inner, store } = open({ slowMs: 60_000 })
+  const sessions = await begin(store, 20)
   inner.hold()
-  const loads: Array<Promise<unknown>> = []
-  for (let n = 0; n < 20; n++) {
-    loads.push(store.get(newId()))
-    await new Promise((resolve) => { setImmediate(resolve) })
-  }
-  await tick()
-  t.same(inner.calls, ['get 1', 'get 1', 'get 1', 'get 1'])
+  const loads = await aTickEach(sessions, ({ id }) => store.get(id))
+  t.same(inner.calls, ['get 1', 'get 1'])
   inner.letGo()
   await Promise.all(loads)
-  t.same(inner.calls.slice(4), ['getMany 16'])
+  t.same(inner.calls.splice(0), ['get 1', 'get 1', 'getMany 18'])
+  inner.hold()
+  const saves = await aTickEach(sessions, ({ id, secretHash }) => store.save(id, secretHash, put({ n: 'new' })))
+  t.same(inner.calls, ['save 1'])
+  inner.letGo()
+  await Promise.all(saves)
+  t.same(inner.calls, ['save 1', 'saveMany 19'])
 })
 
 void t.test('batches that stand still do not hold up the others for long', async (t) => {
   const { inner, store } = open()
   inner.hold()
-  const stuck = upTo(4).map(async (n) => {
-    for (let ticks = 0; ticks < n * 3; ticks++) await tick()
-    return await store.get(newId())
-  })
-  await until('four are under way', async () => inner.calls.length === 4)
-  const next = store.get(newId())
-  await until('the next goes out all the same', async () => inner.calls.length === 5)
+  const [a, b] = await begin(store, 2)
+  const stuck: Array<Promise<unknown>> = []
+  for (const count of [1, 2, 3, 4]) {
+    stuck.push(store.get(newId()))
+    await until('it goes out all the same', async () => inner.calls.length === count)
+  }
+  stuck.push(store.save(found(a).id, found(a).secretHash, SLIDE))
+  await until('a save is under way', async () => inner.calls.length === 5)
+  stuck.push(store.save(found(b).id, found(b).secretHash, SLIDE))
+  await until('the other goes out all the same', async () => inner.calls.length === 6)
   inner.letGo()
-  t.equal((await Promise.all([...stuck, next])).length, 5)
+  t.equal((await Promise.all(stuck)).length, 6)
 })
 
 void t.test('a batch holds 128 sessions at most', async (t) => {
@@ -132,8 +147,8 @@ void t.test('a session is in one batch at a time; what comes meanwhile waits and
   const saves = [store.save(id, secretHash, put({ a: 1 }))]
   await tick()
   saves.push(store.save(id, secretHash, put({ b: 1 })), store.save(id, secretHash, put({ c: 1 })), store.save(found(b).id, found(b).secretHash, SLIDE))
-  await tick()
-  t.same(inner.calls, ['save 1', 'save 1'], 'the other session goes out')
+  await until('the other session goes out', async () => inner.calls.length === 2)
+  t.same(inner.calls, ['save 1', 'save 1'])
   inner.letGo()
   await Promise.all(saves)
   t.same(inner.calls, ['save 1', 'save 1', 'saveMany 1'])

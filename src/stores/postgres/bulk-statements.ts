@@ -1,7 +1,7 @@
 /** The statements on many sessions at once: a batch of saves, and cleanup. */
 
 import type { SaveEntry } from '../bulk-store.js'
-import { isCached, MOST_TOLD, tell } from './cache-statements.js'
+import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
@@ -13,11 +13,11 @@ const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(21474
 // `claimed` takes what nobody has locked and waits for nothing, so that batches cannot deadlock. The subquery is
 // planned by itself, for one id: see getMany. The length of the hash is no check (others do not match anyway): it makes
 // the planner expect one row of `claimed`, and so look up by primary key in the updates, however long the batch.
-// A CTE that only selects is run because it is asked for: hence the count.
-const SAVE_MANY = template('saveMany', (tables) => `
+// Caches are told once a batch: PostgreSQL evaluates a subquery that depends on no row once, and only where it is asked for.
+const saving = (tables: Tables, hasSlides: boolean): string => `
   WITH claimed AS MATERIALIZED (
     SELECT t.*, i.idle, i.changes, CASE WHEN i.changes > 0 THEN
-      (t.stored - ARRAY(SELECT jsonb_array_elements_text(i.unset::jsonb))) || i.set::jsonb END AS merged
+      CASE WHEN i.unset = '[]' THEN t.stored ELSE t.stored - ARRAY(SELECT jsonb_array_elements_text(i.unset::jsonb)) END || i.set::jsonb END AS merged
     FROM unnest($1::uuid[], $2::bytea[], $3::float8[], $4::integer[], $5::text[], $6::text[])
       AS i (id, secret_hash, idle, changes, set, unset)
     CROSS JOIN LATERAL (
@@ -27,12 +27,6 @@ const SAVE_MANY = template('saveMany', (tables) => `
         AND jsonb_typeof(t."values") = 'object'
       FOR NO KEY UPDATE SKIP LOCKED) AS t
     WHERE octet_length(i.secret_hash) = 32
-  ), slid AS (
-    UPDATE ${tables.sessions} AS t
-    SET expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
-    FROM claimed AS c
-    WHERE t.id = c.id AND c.changes = 0
-    RETURNING ${recordOf('t', 't.last_seen_at')}
   ), saved AS (
     UPDATE ${tables.sessions} AS t
     SET "values" = c.merged, version = c.version + c.changes,
@@ -40,20 +34,29 @@ const SAVE_MANY = template('saveMany', (tables) => `
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
     RETURNING t.id, t.version, ${recordOf('t', 't.last_seen_at')}
-  ), told AS MATERIALIZED (
-    SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")}
-    FROM (SELECT s.id, s.version, (row_number() OVER () - 1) / ${MOST_TOLD} AS part FROM saved AS s) AS s
-    WHERE ${isCached(tables)}
-    GROUP BY s.part
-  )
-  SELECT w.record FROM (SELECT record FROM slid UNION ALL SELECT record FROM saved) AS w WHERE (SELECT count(*) FROM told) >= 0`)
+  )${hasSlides ? slid(tables) : ''}
+  SELECT s.record, CASE WHEN ${isCached(tables)} THEN (
+    SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")} FROM saved AS s)::text END AS told
+  FROM saved AS s${hasSlides ? ' UNION ALL SELECT s.record, NULL FROM slid AS s' : ''}`
+
+const slid = (tables: Tables): string => `, slid AS (
+    UPDATE ${tables.sessions} AS t
+    SET expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
+    FROM claimed AS c
+    WHERE t.id = c.id AND c.changes = 0
+    RETURNING ${recordOf('t', 't.last_seen_at')}
+  )`
+
+const SAVE_MANY = template('saveMany', (tables) => saving(tables, false))
+const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true))
 
 /**
  * Saves and slides what is live, not locked by another, and not too large then: those rows, in any order.
  *
- * A row that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice.
+ * A row that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
+ * than `MOST_AT_ONCE` caches could not be told.
  */
-export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => SAVE_MANY(tables, [
+export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
   entries.map(({ id }) => id),
   entries.map(({ secretHash }) => Buffer.from(secretHash)),
   entries.map(({ change }) => change.idleSeconds),

@@ -7,9 +7,6 @@
 import type { Tables } from './names.js'
 import { type Statement, template } from './statement.js'
 
-/** Ids in one announcement: with their versions they stay below the 8,000 bytes that one may have. */
-export const MOST_TOLD = 150
-
 /** In SQL: whether anybody keeps sessions in memory. Costs next to nothing where nobody does. */
 export const isCached = (tables: Tables): string => `EXISTS (SELECT FROM ${tables.cacheLeases} AS l WHERE l.until > now())`
 
