@@ -66,7 +66,7 @@ function rowOf ({ statement, through, atOnce, sessions }, rounds) {
   return { statement, through, atOnce, sessions, rate: of('rate'), mean: of('mean'), cpuMicros: of('cpuMicros'), rounds }
 }
 
-/** What is measured, statement by statement. Silverback has four batches under way at most, and ten connections. */
+/** What is measured, statement by statement. Four are more than Silverback has under way: the server's two cores are busy then. */
 async function waysOf (connectionString, count) {
   const all = Array.from({ length: count }, (_, n) => sessionOf(n))
   const sql = await statementsOf(all)
@@ -140,7 +140,7 @@ async function runDriver (connectionString, statement, callers, { seconds, warmU
     const act = async (caller) => {
       const { name, text, values } = statement(caller, callers)
       const { rows } = await pool.query({ name, text, values })
-      if (rows.length === 0) throw new Error(`${name} gave no rows`)
+      if (rows.length === 0 || Object.values(rows[0])[0] === null) throw new Error(`${name} gave no rows`)
     }
     await loop({ callers, seconds: warmUpSeconds }, act)
     return await loop({ callers, seconds }, act)

@@ -1,3 +1,7 @@
+import { MOST_AT_ONCE } from './bulk-store.js'
+
+/** So many share a round trip in any case. */
+const FEW = 16
 /** Batches under way at most, the slow ones included. */
 const MAX_SENT = 8
 
@@ -88,6 +92,14 @@ export class BatchSender<Batch> {
       answered()
     }
   }
+}
+
+/**
+ * Most sessions of the next batch, of so many that wait or are under way: half of them, for who is answered together asks
+ * again together, and of two halves one is answered here while the other is with the server. Few go in one all the same.
+ */
+export function batchLimit (outstanding: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(FEW, Math.ceil(outstanding / 2)))
 }
 
 /** Milliseconds. */

@@ -1,6 +1,6 @@
 import type { SessionRecord } from '../session/store.js'
-import { BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
-import { type BulkStore, MOST_AT_ONCE } from './bulk-store.js'
+import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import type { BulkStore } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
 /** With one, a load waits for half a round trip under light load; with four, batches are too small under heavy load. */
@@ -18,6 +18,7 @@ export class LoadQueue {
   readonly #deadlineMs: number
   readonly #sender: BatchSender<Batch>
   #waiting = new Map<string, Load>()
+  #underWay = 0
 
   constructor (store: BulkStore, { deadlineMs, slowMs }: QueueTimes) {
     this.#store = store
@@ -40,8 +41,10 @@ export class LoadQueue {
 
   #take (): Batch | null {
     if (this.#waiting.size === 0) return null
-    const batch = this.#waiting.size <= MOST_AT_ONCE ? this.#waiting : new Map([...this.#waiting].slice(0, MOST_AT_ONCE))
-    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(MOST_AT_ONCE))
+    const most = batchLimit(this.#waiting.size + this.#underWay)
+    const batch = this.#waiting.size <= most ? this.#waiting : new Map([...this.#waiting].slice(0, most))
+    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(most))
+    this.#underWay += batch.size
     return batch
   }
 
@@ -51,9 +54,8 @@ export class LoadQueue {
     if (batch.size === 1 && id !== undefined && load?.callers.length === 1) {
       const [caller] = load.callers
       await this.#store.get(id, left(this.#deadlineMs, load.since)).then(caller?.resolve, caller?.reject)
-      return
-    }
-    await this.#sendTogether(batch, answered)
+    } else await this.#sendTogether(batch, answered)
+    this.#underWay -= batch.size
   }
 
   async #sendTogether (batch: Batch, answered: () => void): Promise<void> {

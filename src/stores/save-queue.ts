@@ -1,6 +1,6 @@
 import type { SessionChange, SessionRecord } from '../session/store.js'
-import { BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
-import { type BulkStore, MOST_AT_ONCE, type SaveEntry } from './bulk-store.js'
+import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import type { BulkStore, SaveEntry } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
 /** Commits share the disk: what gathers behind one costs less than another beside it. */
@@ -56,8 +56,9 @@ export class SaveQueue {
 
   #take (): readonly Entry[] | null {
     const batch: Entry[] = []
+    const most = batchLimit(this.#waiting.size + this.#underWay.size)
     for (const [id, entries] of this.#waiting) {
-      if (batch.length === MOST_AT_ONCE) break
+      if (batch.length === most) break
       if (this.#underWay.has(id)) continue
       const entry = entries.shift()
       if (entries.length === 0) this.#waiting.delete(id)

@@ -65,19 +65,19 @@ void t.test('a read never joins a batch that was already sent', async (t) => {
 
 void t.test('with two batches of loads under way, or one of saves, what comes next gathers for one', async (t) => {
   const { inner, store } = open({ slowMs: 60_000 })
-  const sessions = await begin(store, 20)
+  const sessions = await begin(store, 12)
   inner.hold()
   const loads = await aTickEach(sessions, ({ id }) => store.get(id))
   t.same(inner.calls, ['get 1', 'get 1'])
   inner.letGo()
   await Promise.all(loads)
-  t.same(inner.calls.splice(0), ['get 1', 'get 1', 'getMany 18'])
+  t.same(inner.calls.splice(0), ['get 1', 'get 1', 'getMany 10'])
   inner.hold()
   const saves = await aTickEach(sessions, ({ id, secretHash }) => store.save(id, secretHash, put({ n: 'new' })))
   t.same(inner.calls, ['save 1'])
   inner.letGo()
   await Promise.all(saves)
-  t.same(inner.calls, ['save 1', 'saveMany 19'])
+  t.same(inner.calls, ['save 1', 'saveMany 11'])
 })
 
 void t.test('batches that stand still do not hold up the others for long', async (t) => {
@@ -97,10 +97,15 @@ void t.test('batches that stand still do not hold up the others for long', async
   t.equal((await Promise.all(stuck)).length, 6)
 })
 
-void t.test('a batch holds 128 sessions at most', async (t) => {
-  const { inner, store } = open()
-  await Promise.all(upTo(300).map(() => store.get(newId())))
-  t.same(inner.calls, ['getMany 128', 'getMany 128', 'getMany 44'])
+void t.test('a batch holds half of what waits or is under way, 16 in any case, and 128 at most', async (t) => {
+  const { inner, store } = open({ slowMs: 60_000 })
+  for (const [count, sizes] of [[16, [16]], [17, [16, 1]], [60, [30, 30]], [300, [128, 128, 22, 22]]] as const) {
+    await Promise.all(upTo(count).map(() => store.get(newId())))
+    t.same(inner.calls.splice(0), sizes.map((size) => size === 1 ? 'get 1' : `getMany ${size}`), `${count} loads`)
+  }
+  const sessions = await begin(store, 40)
+  await Promise.all(sessions.map(({ id, secretHash }) => store.save(id, secretHash, SLIDE)))
+  t.same(inner.calls, ['saveMany 20', 'saveMany 16', 'saveMany 4'])
 })
 
 void t.test('saves of one session are merged in order; of each key the last word counts', async (t) => {

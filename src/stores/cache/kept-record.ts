@@ -1,5 +1,5 @@
 import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
-import { copyJson, isShallow } from './json.js'
+import { copyJson, isShallow } from '../json.js'
 
 /** What is nested deeper is not kept: it is copied level by level. */
 const MOST_LEVELS = 100

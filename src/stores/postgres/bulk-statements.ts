@@ -3,7 +3,7 @@
 import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { recordOf } from './rows.js'
+import { recordsOf, recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
 import { MAX_VALUES_BYTES, slidTo } from './statements.js'
 
@@ -35,9 +35,9 @@ const saving = (tables: Tables, hasSlides: boolean): string => `
     WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
     RETURNING t.id, t.version, ${recordOf('t', 't.last_seen_at')}
   )${hasSlides ? slid(tables) : ''}
-  SELECT s.record, CASE WHEN ${isCached(tables)} THEN (
-    SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")} FROM saved AS s)::text END AS told
-  FROM saved AS s${hasSlides ? ' UNION ALL SELECT s.record, NULL FROM slid AS s' : ''}`
+  SELECT ${recordsOf('s')}, CASE WHEN ${isCached(tables)} THEN (
+    SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")} FROM saved AS s HAVING count(*) > 0)::text END AS told
+  FROM ${hasSlides ? '(SELECT record FROM saved UNION ALL SELECT record FROM slid)' : 'saved'} AS s`
 
 const slid = (tables: Tables): string => `, slid AS (
     UPDATE ${tables.sessions} AS t
@@ -51,9 +51,9 @@ const SAVE_MANY = template('saveMany', (tables) => saving(tables, false))
 const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true))
 
 /**
- * Saves and slides what is live, not locked by another, and not too large then: those rows, in any order.
+ * Saves and slides what is live, not locked by another, and not too large then: one row with their records, in any order.
  *
- * A row that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
+ * A session that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
  * than `MOST_AT_ONCE` caches could not be told.
  */
 export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [

@@ -8,7 +8,7 @@ import { cleanup } from './cleanup.js'
 import { codeOf, isDataFault } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
-import { type Row, toRecord } from './rows.js'
+import { toRecords, type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
@@ -100,13 +100,13 @@ export class PlainPostgresStore implements BulkStore {
   async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
     const known = ids.filter((id) => isUuid(id))
     if (known.length === 0) return new Map()
-    return readers(await this.#database.read(sql.getMany(this.#tables, known), budgetMs))
+    return toRecords((await this.#database.read(sql.getMany(this.#tables, known), budgetMs))[0])
   }
 
   async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
     const known = entries.filter(({ id }) => isUuid(id))
     if (known.length === 0) return new Map()
-    return readers(await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))
+    return toRecords((await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))[0])
   }
 
   isFaultOfOne (error: unknown): boolean {
@@ -158,20 +158,6 @@ function isSlide ({ set, unset, maxAge, renew }: SessionChange): boolean {
 function written (row: Row | undefined): SessionRecord | null {
   if (row?.['too_large'] === 't') throw new SessionTooLargeError()
   return row === undefined ? null : toRecord(row)
-}
-
-/** A fresh record with each reading: no two callers share what can be changed. */
-function readers (rows: readonly Row[]): ReadonlyMap<string, Reader> {
-  const found = new Map<string, Reader>()
-  for (const row of rows) {
-    let first: SessionRecord | null = toRecord(row)
-    found.set(first.id, () => {
-      const record = first ?? toRecord(row)
-      first = null
-      return record
-    })
-  }
-  return found
 }
 
 /** The address as PostgreSQL takes it, without a zone; what a proxy made up is left out, for it must not stop a sign-in. */

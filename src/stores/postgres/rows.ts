@@ -1,4 +1,5 @@
-import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
+import type { Claims, Json, JsonObject, SessionRecord } from '../../session/store.js'
+import { copyJson } from '../json.js'
 
 /** A row as the server sent it: every column as text, whatever type parsers the application has set. */
 export type Row = Readonly<Record<string, string | null>>
@@ -8,7 +9,7 @@ const LAST_DATE = 8.64e15
 /** What `recordOf` selects: seconds since 1970, or text where a time is infinite. */
 type Seconds = number | string
 type RecordRow = readonly [
-  id: string, secretHash: string, userId: string | null, values: JsonObject, claims: unknown,
+  id: string, secretHash: string, userId: string | null, values: JsonObject, claims: Json,
   createdAt: Seconds, expiresAt: Seconds, absoluteExpiresAt: Seconds, lastSeenAt: Seconds, authenticatedAt: Seconds | null,
   maxAge: number | null, userAgent: string | null, clientIp: string | null, blockedAt: Seconds | null, blockedReason: string | null,
   version: number, readAt: Seconds
@@ -29,6 +30,25 @@ export const recordOf = (row: string, readAt: string): string => `json_build_arr
       ${row}.max_age, ${row}.user_agent, host(${row}.client_ip), ${epoch(`${row}.blocked_at`)}, ${row}.blocked_reason,
       ${row}.version, ${epoch(readAt)}) AS record`
 
+/** What a statement on many sessions selects of the records `of` those, for `toRecords`: all in one text. */
+export const recordsOf = (of: string): string => `json_agg(${of}.record) AS records`
+
+/** By id, for each record in the row of a statement on many, what gives it: to each caller one that shares nothing with others. */
+export function toRecords (row: Row | undefined): ReadonlyMap<string, () => SessionRecord> {
+  const found = new Map<string, () => SessionRecord>()
+  const records = row?.['records']
+  if (typeof records !== 'string') return found
+  for (const record of JSON.parse(records) as RecordRow[]) {
+    let isGiven = false
+    found.set(record[0], () => {
+      if (isGiven) return recordFrom(copyJson(record) as RecordRow)
+      isGiven = true
+      return recordFrom(record)
+    })
+  }
+  return found
+}
+
 const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // not date_part, whose double has the digits of extra_float_digits
 
 /**
@@ -36,10 +56,13 @@ const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // n
  * values are no object. Claims that are none grant nothing.
  */
 export function toRecord (row: Row): SessionRecord {
-  const [
-    id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
-    maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
-  ] = JSON.parse(text(row, 'record')) as RecordRow // values: or what somebody has made of them, see above
+  return recordFrom(JSON.parse(text(row, 'record')) as RecordRow)
+}
+
+function recordFrom ([
+  id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
+  maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
+]: RecordRow): SessionRecord {
   return {
     id,
     secretHash: new Uint8Array(Buffer.from(secretHash, 'hex')),

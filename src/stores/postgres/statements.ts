@@ -12,7 +12,7 @@
 import type { Claims, NewSession, SessionChange } from '../../session/store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { recordOf } from './rows.js'
+import { recordsOf, recordOf } from './rows.js'
 import { type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
@@ -37,14 +37,14 @@ export const get = (tables: Tables, id: string): Statement => GET(tables, [id])
 // A subquery with OFFSET is planned by itself, for one id: a lookup by primary key whatever the number of ids, and
 // whatever the planner believes about the size of the table. `= ANY` turns into a scan of a table it believes small.
 const GET_MANY = template('getMany', (tables) => `
-  SELECT found.*
+  SELECT ${recordsOf('found')}
   FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
     SELECT ${recordOf('t', 'now()')}
     FROM ${tables.sessions} AS t
     WHERE t.id = wanted.id AND ${live('t', 'now()')}
     OFFSET 0) AS found`)
 
-/** Of these sessions the live ones, in any order. One lookup by primary key an id. */
+/** Of these sessions the live ones: one row with their records, in any order. One lookup by primary key an id. */
 export const getMany = (tables: Tables, ids: readonly string[]): Statement => GET_MANY(tables, [ids])
 
 const SLIDE = template('slide', (tables) => `

@@ -1,4 +1,4 @@
-import type { Json } from '../../session/store.js'
+import type { Json } from '../session/store.js'
 
 /** Whether a value is nested at most so deep. */
 export function isShallow (value: Json | undefined, levels: number): boolean {
