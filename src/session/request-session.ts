@@ -136,7 +136,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
     this.#assertStorable('save')
     this.#failure = null
     try {
-      await this.#exclusively(async () => { await this.#write() })
+      await this.#exclusively(() => this.#write())
     } catch (error) {
       this.#failure = error
       throw error
@@ -265,8 +265,8 @@ export class RequestSession implements Session<Record<string, unknown>> {
     this.#failure = null
   }
 
-  async #exclusively<T> (work: () => Promise<T>): Promise<T> {
-    return await this.#writes.inTurn(async () => await this.#noting(work))
+  #exclusively<T> (work: () => Promise<T>): Promise<T> {
+    return this.#writes.inTurn(() => this.#noting(work))
   }
 
   async #noting<T> (work: () => Promise<T>): Promise<T> {
@@ -289,13 +289,13 @@ export class RequestSession implements Session<Record<string, unknown>> {
     } else if (this.#signIn !== null || (this.#row.record === null && !this.#changes.isEmpty)) {
       await this.#begin(this.#changes)
     } else if (this.#row.record !== null && (!this.#changes.isEmpty || this.#isTouched || this.#row.maxAge !== undefined)) {
-      await this.#commit(this.#changes, async (patch) => await this.#row.save(patch))
+      await this.#commit(this.#changes, (patch) => this.#row.save(patch))
     }
   }
 
   async #begin (changes: Changes): Promise<SessionRecord> {
     const signIn = this.#signIn
-    const record = await this.#commit(changes, async (patch) => await this.#row.begin(signIn, patch))
+    const record = await this.#commit(changes, (patch) => this.#row.begin(signIn, patch))
     if (this.#signIn === signIn) this.#signIn = null
     return record
   }

@@ -89,7 +89,7 @@ export class SessionRow {
 
   /** The record, as a read or write has found it. `false`: an answer that a later one has overtaken. */
   adopt (record: SessionRecord): boolean {
-    if (this.#record !== null && this.has(record.secretHash) && record.version < this.#record.version) return false
+    if (this.#record !== null && record.version < this.#record.version && this.has(record.secretHash)) return false
     this.#record = record
     return true
   }
@@ -124,11 +124,10 @@ export class SessionRow {
   }
 
   /** Saves changes, or, with an empty patch, slides. @throws SessionGoneError */
-  async save (patch: ValuesPatch = NO_PATCH): Promise<SessionRecord> {
+  async save ({ set, unset }: ValuesPatch = NO_PATCH): Promise<SessionRecord> {
     const { id, secretHash } = this.#current()
-    const saved = await this.#host.store.save(id, secretHash, {
-      ...patch, idleSeconds: this.idleSeconds, ...(this.maxAge !== undefined && { maxAge: this.maxAge })
-    })
+    const { idleSeconds, maxAge: asked } = this
+    const saved = await this.#host.store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds } : { set, unset, idleSeconds, maxAge: asked })
     if (saved === null) throw new SessionGoneError()
     const { maxAge } = this
     const isTaken = maxAge === undefined || saved.maxAge === (maxAge && Math.ceil(maxAge))

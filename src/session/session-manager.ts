@@ -1,4 +1,3 @@
-import { equalHashes } from '../core/credential.js'
 import { SessionGoneError, StoreError } from '../core/errors.js'
 import { rejectSharedKeys } from '../core/keys.js'
 import { type RepeatingTimer, startTimer } from '../core/timer.js'
@@ -15,6 +14,7 @@ import type { Manager, SessionInfo } from './manager.js'
 import { openedSession, setOpened } from './opened.js'
 import { SessionOrigin } from './origin.js'
 import { type ManagerOptions, resolveManagerOptions, type ResolvedManagerOptions } from './options.js'
+import { rejectionOf } from './rejection.js'
 import { RequestSession } from './request-session.js'
 import { type SessionHost, SessionRow } from './row.js'
 import type { Session } from './session.js'
@@ -23,7 +23,6 @@ import { checkUserId, copyClaims } from './sign-in.js'
 import { Signals } from './signals.js'
 import type { Claims, CleanupOptions, SessionRecord, Store } from './store.js'
 import { UpdateQueue } from './update-queue.js'
-import { isValues } from './values.js'
 
 /** Of the cleanup that nobody waits for: it works a fifth of the time. */
 const REST = 4
@@ -231,24 +230,34 @@ export class SessionManager implements Manager, SessionHost {
     return null
   }
 
-  async #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
-    const { credential: { id }, secretHash } = cookie
-    let record: SessionRecord | null
-    let reason: RejectionReason | null
+  #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
+    return this.store.get(cookie.credential.id).then(
+      (record) => {
+        const reason = rejectionOf(record, cookie.secretHash)
+        return reason === null ? this.#session(request, reply, record, cookie, false) : this.#refuse(request, reply, cookie, record, reason)
+      },
+      (error: unknown) => this.#without(request, reply, error)
+    )
+  }
+
+  async #refuse (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie, record: SessionRecord | null, reason: RejectionReason): Promise<RequestSession> {
+    const { id } = cookie.credential
     try {
-      record = await this.store.get(id)
-      reason = rejectionOf(record, secretHash)
       // a row edited by hand: nothing of it can be trusted, and no request of its owner would ever work again
       if (reason === 'corrupt' && await this.store.delete(id)) this.tellEnd({ sessionId: id, userId: record?.userId ?? null, reason: 'corrupt' })
     } catch (error) {
-      const policy = request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
-      if (!(error instanceof StoreError) || policy !== 'anonymous') throw error
-      request.log.error({ err: error }, 'session storage failed; answering as to a stranger')
-      return this.#session(request, reply, null, null, true)
+      return this.#without(request, reply, error)
     }
-    if (reason === null) return this.#session(request, reply, record, cookie, false)
     this.#reject(request, reason, id)
     return this.#session(request, reply, null, cookie, false)
+  }
+
+  /** The store has failed. @throws what it said, unless strangers are to be answered then */
+  #without (request: RequestLike, reply: ReplyLike, error: unknown): RequestSession {
+    const policy = request.routeOptions?.config?.onStoreError ?? this.options.onStoreError
+    if (!(error instanceof StoreError) || policy !== 'anonymous') throw error
+    request.log.error({ err: error }, 'session storage failed; answering as to a stranger')
+    return this.#session(request, reply, null, null, true)
   }
 
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
@@ -300,11 +309,4 @@ export class SessionManager implements Manager, SessionHost {
     request.log.debug({ reason, sessionId }, 'session cookie not accepted')
     publish(this, 'rejected', { reason, clientIp: request.ip, ...(sessionId !== undefined && { sessionId }) })
   }
-}
-
-/** Why a record is not the session of a cookie; `null`: it is. */
-function rejectionOf (record: SessionRecord | null, secretHash: Uint8Array): RejectionReason | null {
-  if (record === null) return 'unknown'
-  if (!equalHashes(record.secretHash, secretHash)) return 'replaced'
-  return isValues(record.values) ? null : 'corrupt'
 }

@@ -7,23 +7,24 @@ export class Writes {
   get isBusy (): boolean { return this.#pending !== null && this.#pending.size > 0 }
 
   /** Begins `work` when all before it have ended, however they did. */
-  async inTurn<T> (work: () => Promise<T>): Promise<T> {
-    const done = this.track((this.#last ?? Promise.resolve()).then(work))
-    this.#last = done.catch(() => { /* told to whoever asked for that write */ })
-    return await done
+  inTurn<T> (work: () => Promise<T>): Promise<T> {
+    const done = this.track(this.#last === null ? work() : this.#last.then(work, work))
+    this.#last = done
+    return done
   }
 
   /** Counts work that takes no turn as under way. */
-  async track<T> (work: Promise<T>): Promise<T> {
+  track<T> (work: Promise<T>): Promise<T> {
     const pending = this.#pending ??= new Set()
-    const tracked = work.finally(() => { pending.delete(tracked) })
-    pending.add(tracked)
-    return await tracked
+    const end = (): void => { pending.delete(work) }
+    pending.add(work)
+    work.then(end, end) // a failure is told to whoever asked for that write
+    return work
   }
 
-  /** Waits for those that have a turn. */
+  /** Waits for those that have a turn, however they end. */
   async turnsOver (): Promise<void> {
-    await this.#last
+    await Promise.allSettled([this.#last])
   }
 
   /** Waits for all that is under way, however it ends: whoever asked for it is told. */

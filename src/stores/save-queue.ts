@@ -44,7 +44,7 @@ export class SaveQueue {
       const entries = this.#waiting.get(id) ?? []
       const last = entries.at(-1)
       if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
-      else entries.push({ id, secretHash: Uint8Array.from(secretHash), parts: [part], since: performance.now() })
+      else entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], since: performance.now() })
       this.#waiting.set(id, entries)
       this.#sender.wake()
     })
@@ -115,18 +115,19 @@ function copyOf ({ set, unset, idleSeconds }: SessionChange): SessionChange {
 
 /** The parts as one change: of each key, the last word counts. */
 function merged ({ id, secretHash, parts }: Entry): SaveEntry {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1 }
   const set = new Map<string, SessionChange['set'][string]>()
   const unset = new Set<string>()
   let idleSeconds = 0
   let changes = 0
   for (const { change } of parts) {
-    const keys = Object.entries(change.set)
-    if (keys.length > 0 || change.unset.length > 0) changes++
+    if (!isEmpty(change)) changes++
     for (const key of change.unset) {
       set.delete(key)
       unset.add(key)
     }
-    for (const [key, value] of keys) {
+    for (const [key, value] of Object.entries(change.set)) {
       unset.delete(key)
       set.set(key, value)
     }
@@ -134,3 +135,6 @@ function merged ({ id, secretHash, parts }: Entry): SaveEntry {
   }
   return { id, secretHash, change: { set: Object.fromEntries(set), unset: [...unset], idleSeconds }, changes }
 }
+
+/** Whether it changes no value. */
+const isEmpty = ({ set, unset }: SessionChange): boolean => unset.length === 0 && Object.keys(set).length === 0

@@ -4,7 +4,7 @@ import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { recordsOf, recordOf } from './rows.js'
-import { type Statement, template } from './statement.js'
+import { arrayOf, type Statement, template } from './statement.js'
 import { MAX_VALUES_BYTES, slidTo } from './statements.js'
 
 /** The hour since the epoch in which a row expires. */
@@ -57,12 +57,12 @@ const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true
  * than `MOST_AT_ONCE` caches could not be told.
  */
 export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
-  entries.map(({ id }) => id),
-  entries.map(({ secretHash }) => Buffer.from(secretHash)),
-  entries.map(({ change }) => change.idleSeconds),
-  entries.map(({ changes }) => changes),
-  entries.map(({ change }) => JSON.stringify(change.set)),
-  entries.map(({ change }) => JSON.stringify(change.unset))
+  arrayOf(entries.map(({ id }) => id)),
+  arrayOf(entries.map(({ secretHash }) => `\\x${Buffer.from(secretHash.buffer, secretHash.byteOffset, secretHash.byteLength).toString('hex')}`)),
+  arrayOf(entries.map(({ change }) => String(change.idleSeconds))),
+  arrayOf(entries.map(({ changes }) => String(changes))),
+  arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
+  arrayOf(entries.map(({ change }) => JSON.stringify(change.unset)))
 ])
 
 const CLEAN_UP = template('cleanup', (tables) => `

@@ -11,6 +11,14 @@ export interface Statement {
   readonly values: readonly unknown[]
 }
 
+/**
+ * An array as PostgreSQL reads it, several times quicker than through the driver.
+ *
+ * @param texts without control characters, as ids, numbers, hexadecimal digits and JSON are: of such a text JSON escapes
+ * exactly what PostgreSQL wants escaped
+ */
+export const arrayOf = (texts: readonly string[]): string => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
+
 /** Fills in the parameters for the tables of one store. */
 export type Template = (tables: Tables, values: readonly unknown[]) => Statement
 

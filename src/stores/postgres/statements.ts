@@ -13,7 +13,7 @@ import type { Claims, NewSession, SessionChange } from '../../session/store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { recordsOf, recordOf } from './rows.js'
-import { type Statement, template } from './statement.js'
+import { arrayOf, type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
 export const MAX_VALUES_BYTES = 262_144
@@ -45,7 +45,7 @@ const GET_MANY = template('getMany', (tables) => `
     OFFSET 0) AS found`)
 
 /** Of these sessions the live ones: one row with their records, in any order. One lookup by primary key an id. */
-export const getMany = (tables: Tables, ids: readonly string[]): Statement => GET_MANY(tables, [ids])
+export const getMany = (tables: Tables, ids: readonly string[]): Statement => GET_MANY(tables, [arrayOf(ids)])
 
 const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t
