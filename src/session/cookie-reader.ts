@@ -1,4 +1,4 @@
-import { LruMap } from 'toad-cache'
+import { FifoMap } from 'toad-cache'
 import { readCookies } from './cookie.js'
 import type { CookieCodec, VerifiedCookie } from './cookie.js'
 
@@ -24,7 +24,7 @@ interface Remembered {
 export class CookieReader {
   readonly #name: string
   readonly #codec: CookieCodec
-  readonly #remembered = new LruMap<Remembered>(REMEMBERED, REMEMBERED_MS)
+  readonly #remembered = new FifoMap<Remembered>(REMEMBERED, REMEMBERED_MS)
 
   constructor (name: string, codec: CookieCodec) {
     this.#name = name
