@@ -22,7 +22,7 @@ await runCommand({ usage: USAGE, readOptions, measure: main, report: REPORT, fai
 
 /** Resolves to the result; with `profile` there is none. */
 async function main (options) {
-  const database = await startDatabase()
+  const database = await startDatabase({ max_connections: '200' }) // ten for each pool of every contender
   const contenders = []
   try {
     for (const name of options.contenders) contenders.push(await startContender(name, database, options))
