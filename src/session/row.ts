@@ -129,11 +129,10 @@ export class SessionRow {
     const { idleSeconds, maxAge: asked } = this
     const saved = await this.#host.store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds } : { set, unset, idleSeconds, maxAge: asked })
     if (saved === null) throw new SessionGoneError()
-    const { maxAge } = this
-    const isTaken = maxAge === undefined || saved.maxAge === (maxAge && Math.ceil(maxAge))
-    this.#cookieLife = isTaken ? null : maxAge
-    if (isTaken) this.#hasDefaultLife = this.hasDefaultLife
-    this.maxAge = undefined
+    const isTaken = asked === undefined || saved.maxAge === (asked && Math.ceil(asked))
+    this.#cookieLife = isTaken ? null : asked
+    if (isTaken && asked !== undefined) this.#hasDefaultLife = asked === null
+    if (this.maxAge === asked) this.maxAge = undefined // else another has been asked for since, and is still to be saved
     this.adopt(saved)
     return saved
   }

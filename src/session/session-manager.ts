@@ -230,14 +230,15 @@ export class SessionManager implements Manager, SessionHost {
     return null
   }
 
-  #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
-    return this.store.get(cookie.credential.id).then(
-      (record) => {
-        const reason = rejectionOf(record, cookie.secretHash)
-        return reason === null ? this.#session(request, reply, record, cookie, false) : this.#refuse(request, reply, cookie, record, reason)
-      },
-      (error: unknown) => this.#without(request, reply, error)
-    )
+  async #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
+    let record: SessionRecord | null
+    try {
+      record = await this.store.get(cookie.credential.id)
+    } catch (error) {
+      return this.#without(request, reply, error)
+    }
+    const reason = rejectionOf(record, cookie.secretHash)
+    return reason === null ? this.#session(request, reply, record, cookie, false) : await this.#refuse(request, reply, cookie, record, reason)
   }
 
   async #refuse (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie, record: SessionRecord | null, reason: RejectionReason): Promise<RequestSession> {

@@ -1,3 +1,6 @@
+/** Every write begins in the next microtask: what is said of the session until then is a part of it. */
+const READY = Promise.resolve()
+
 /** The writes of one request's session: one after the other, and known while they are under way. */
 export class Writes {
   // most requests write nothing: what they do not need is not made
@@ -8,7 +11,7 @@ export class Writes {
 
   /** Begins `work` when all before it have ended, however they did. */
   inTurn<T> (work: () => Promise<T>): Promise<T> {
-    const done = this.track(this.#last === null ? work() : this.#last.then(work, work))
+    const done = this.track((this.#last ?? READY).then(work, work))
     this.#last = done
     return done
   }

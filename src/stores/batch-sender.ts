@@ -1,4 +1,4 @@
-import { MOST_AT_ONCE } from './bulk-store.js'
+import { MOST_IN_BATCH } from './bulk-store.js'
 
 /** So many share a round trip in any case. */
 const FEW = 16
@@ -99,7 +99,7 @@ export class BatchSender<Batch> {
  * again together, and of two halves one is answered here while the other is with the server. Few go in one all the same.
  */
 export function batchLimit (outstanding: number): number {
-  return Math.min(MOST_AT_ONCE, Math.max(FEW, Math.ceil(outstanding / 2)))
+  return Math.min(MOST_IN_BATCH, Math.max(FEW, Math.ceil(outstanding / 2)))
 }
 
 /** Milliseconds. */

@@ -9,8 +9,10 @@ const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
 /**
  * A store that sends what is asked for at the same time in one round trip.
  *
- * Loads of one tick go out together, and so do plain saves and slides. A lone one goes by itself, at once and in no
- * batch. A read never joins a batch that was already sent. All other methods pass straight through.
+ * Loads of one tick go out together, up to 16 or half of all that is outstanding, and so do plain saves and slides. Two
+ * batches of loads and one of saves are under way at once, for 10 ms at most: then the next goes out all the same. A lone
+ * call is no batch, and goes by itself. A read never joins a batch that was already sent. All other methods pass straight
+ * through.
  */
 export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Store {
   const times = { ...TIMES, ...given }

@@ -1,9 +1,9 @@
 import type { SessionChange, SessionRecord, Store } from '../session/store.js'
 
 /** Most sessions of one round trip. What is told of them, with their versions, stays below the 8,000 bytes of one NOTIFY. */
-export const MOST_AT_ONCE = 128
+export const MOST_IN_BATCH = 128
 
-/** Gives a record of its own with each call: no two callers share anything that can be changed. */
+/** Gives a record of its own with each call: no two callers share anything that can be changed. All calls come before anybody has the first record in hand. */
 export type Reader = () => SessionRecord
 
 /** One session's share of a batch of saves. */
@@ -17,7 +17,7 @@ export interface SaveEntry {
 }
 
 /**
- * A store that can also load and save many sessions, up to `MOST_AT_ONCE`, in one round trip. `batched` makes a `Store` of it.
+ * A store that can also load and save many sessions, up to `MOST_IN_BATCH`, in one round trip. `batched` makes a `Store` of it.
  *
  * `budgetMs` is what is left of the time that the caller was promised; absent: all of it.
  */

@@ -3,7 +3,7 @@ import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './b
 import type { BulkStore, SaveEntry } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
-/** Commits share the disk: what gathers behind one costs less than another beside it. */
+/** Commits share the disk: what gathers behind one costs less than another beside it. A lone save that waits for a lock counts for as long as a slow batch, 10 ms. */
 const AT_ONCE = 1
 
 /** What one caller asked for. */

@@ -9,15 +9,15 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
-/** Prepares a statement under its label and runs it once, so that its plan is made now. */
-export async function prepare (client: pg.PoolClient, { label, text, values }: Statement): Promise<void> {
-  await client.query(`PREPARE "${label}" AS ${text}`)
-  await client.query(`EXECUTE "${label}"${literals(values)}`)
+/** Prepares a statement under its name and runs it once, so that its plan is made now. */
+export async function prepare (client: pg.PoolClient, { name, text, values }: Statement): Promise<void> {
+  await client.query(`PREPARE "${name}" AS ${text}`)
+  await client.query(`EXECUTE "${name}"${literals(values)}`)
 }
 
-/** How the statement prepared under this label looks at the table: the types of its nodes on it. */
-export async function scans (client: pg.PoolClient, { label, values }: Statement, table: string): Promise<string[]> {
-  const { rows: [row] } = await client.query<{ 'QUERY PLAN': Array<{ Plan: PlanNode }> }>(`EXPLAIN (FORMAT JSON) EXECUTE "${label}"${literals(values)}`)
+/** How the statement prepared under this name looks at the table: the types of its nodes on it. */
+export async function scans (client: pg.PoolClient, { name, values }: Statement, table: string): Promise<string[]> {
+  const { rows: [row] } = await client.query<{ 'QUERY PLAN': Array<{ Plan: PlanNode }> }>(`EXPLAIN (FORMAT JSON) EXECUTE "${name}"${literals(values)}`)
   const plan = row?.['QUERY PLAN'][0]?.Plan
   if (plan === undefined) throw new Error('EXPLAIN gave no plan')
   return nodes(plan).filter((node) => node['Relation Name'] === table && node['Node Type'] !== 'ModifyTable').map((node) => node['Node Type'])

@@ -86,3 +86,23 @@ t.test('a browser-session cookie is the session’s own: a sign-in begins one th
   t.equal(setCookies(await browser.post('/regenerate'))[0]?.attributes['Max-Age'], undefined, 'it lives on through a regenerate')
   t.equal(setCookies(await browser.post('/login/ada'))[0]?.attributes['Max-Age'], '86400')
 })
+
+t.test('a life that is asked for while a save is under way is saved too, whenever it is asked for', async (t) => {
+  for (let turns = 0; turns <= 12; turns++) {
+    const { app, store } = await openApp(t, {
+      routes: (app) => app.post('/longer', async (request) => {
+        const session = anySession(request)
+        session.set('a', 2)
+        const saving = session.save()
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+        session.options({ maxAge: 20 * 86_400 })
+        await saving
+        return { id: session.id }
+      })
+    })
+    const browser = new Browser(app)
+    await browser.post('/set/a/1')
+    const { id } = (await browser.post('/longer')).json()
+    t.equal((await store.get(id))?.maxAge, 20 * 86_400, `after ${turns} turns`)
+  }
+})

@@ -54,7 +54,7 @@ const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true
  * Saves and slides what is live, not locked by another, and not too large then: one row with their records, in any order.
  *
  * A session that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
- * than `MOST_AT_ONCE` caches could not be told.
+ * than `MOST_IN_BATCH` caches could not be told.
  */
 export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
   arrayOf(entries.map(({ id }) => id)),

@@ -1,5 +1,5 @@
 import type { Claims, Json, JsonObject, SessionRecord } from '../../session/store.js'
-import { copyJson } from '../json.js'
+import { copyJson, isShallow } from '../json.js'
 
 /** A row as the server sent it: every column as text, whatever type parsers the application has set. */
 export type Row = Readonly<Record<string, string | null>>
@@ -33,21 +33,26 @@ export const recordOf = (row: string, readAt: string): string => `json_build_arr
 /** What a statement on many sessions selects of the records `of` those, for `toRecords`: all in one text. */
 export const recordsOf = (of: string): string => `json_agg(${of}.record) AS records`
 
-/** By id, for each record in the row of a statement on many, what gives it: to each caller one that shares nothing with others. */
+/** By id, for each record in the row of a statement on many, what gives it: see `Reader`. */
 export function toRecords (row: Row | undefined): ReadonlyMap<string, () => SessionRecord> {
   const found = new Map<string, () => SessionRecord>()
   const records = row?.['records']
   if (typeof records !== 'string') return found
-  for (const record of JSON.parse(records) as RecordRow[]) {
+  for (const [n, record] of parsed(records).entries()) {
     let isGiven = false
     found.set(record[0], () => {
-      if (isGiven) return recordFrom(copyJson(record) as RecordRow)
+      if (isGiven) return recordFrom(isShallow(record, MOST_LEVELS) ? copyJson(record) as RecordRow : parsed(records)[n] ?? record)
       isGiven = true
       return recordFrom(record)
     })
   }
   return found
 }
+
+/** Nested deeper, as only a hand in psql can, a record is read anew: copying goes level by level. */
+const MOST_LEVELS = 100
+
+const parsed = (records: string): readonly RecordRow[] => JSON.parse(records) as RecordRow[]
 
 const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // not date_part, whose double has the digits of extra_float_digits
 

@@ -33,6 +33,7 @@ const STATEMENTS: readonly Statement[] = [
   sql.deleteByUser(names, 'ada', null),
   sql.setClaims(names, 'ada', {}),
   saveMany(names, upTo(BATCH).map((n) => ({ id: newId(), secretHash: freshHash(), change: n % 2 === 0 ? SLIDE : put({ a: n }), changes: n % 2 }))),
+  saveMany(names, upTo(BATCH).map((n) => ({ id: newId(), secretHash: freshHash(), change: put({ a: n }), changes: 1 }))),
   cleanUp(names, BEFORE_ALL, 1_000)
 ]
 
