@@ -9,7 +9,7 @@
  */
 import { COMMON_USAGE, readFlags } from './lib/arguments.js'
 import { interrupted, runCommand, say } from './lib/command.js'
-import { startDatabase } from './lib/database.js'
+import { query, startDatabase } from './lib/database.js'
 import { fill, idOf, secretHashOf, sessionOf, settle } from './lib/fill.js'
 import { REPORT } from './lib/limit-report.js'
 import { loop } from './lib/loop.js'
@@ -69,7 +69,7 @@ function rowOf ({ statement, through, atOnce, sessions }, rounds) {
 /** What is measured, statement by statement. Four are more than Silverback has under way: the server's two cores are busy then. */
 async function waysOf (connectionString, count) {
   const all = Array.from({ length: count }, (_, n) => sessionOf(n))
-  const sql = await statementsOf(all)
+  const sql = await statementsOf(all, connectionString)
   const pgbench = await findPgbench()
   const statements = [
     { statement: 'get', of: sql.get, sessions: 1, atOnce: 1 },
@@ -78,12 +78,14 @@ async function waysOf (connectionString, count) {
     { statement: 'getMany of 16', of: sql.getMany(16), sessions: 16, atOnce: 4 },
     { statement: 'getMany of 32', of: sql.getMany(32), sessions: 32, atOnce: 1 },
     { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 1 },
-    { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 4 }
+    { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 4 },
+    { statement: 'saveSeenMany of 16', of: sql.saveSeenMany(16), sessions: 16, atOnce: 1 },
+    { statement: 'saveSeenMany of 16', of: sql.saveSeenMany(16), sessions: 16, atOnce: 4 }
   ]
   return [
     ...statements.flatMap(({ of, ...row }) => [
-      ...(pgbench === null ? [] : [{ ...row, through: 'pgbench', run: ({ seconds }) => runPgbench(pgbench, connectionString, of.script(row.atOnce), { clients: row.atOnce, seconds }) }]),
-      { ...row, through: 'driver', run: (times) => runDriver(connectionString, of.statement, row.atOnce, times) }
+      ...(pgbench === null || of.script === undefined ? [] : [{ ...row, through: 'pgbench', run: ({ seconds }) => runPgbench(pgbench, connectionString, of.script(row.atOnce), { clients: row.atOnce, seconds }) }]),
+      { ...row, through: 'driver', run: (times) => runDriver(connectionString, of, row.atOnce, times) }
     ]),
     ...[['get', 1], ['get', 32], ['get', 64], ['save', 1], ['save', 32], ['save', 64]].map(([statement, atOnce]) => (
       { statement, through: 'store', sessions: 1, atOnce, run: (times) => runStore(connectionString, statement, atOnce, { all, ...times }) }
@@ -92,17 +94,24 @@ async function waysOf (connectionString, count) {
 }
 
 /**
- * For each statement how to send it from here, `statement(random)`, and from pgbench, `script(clients)`. Of several
- * clients each writes to sessions of its own: a batch of saves passes over those that another has locked.
+ * For each statement how to send it from here, `statement(caller, callers)`, and from pgbench, `script(clients)`; `answered`
+ * is told what came back. Of several clients each writes to sessions of its own: a batch of saves passes over those that
+ * another has locked. A save of what was seen needs to know what was answered before, which pgbench does not.
  */
-async function statementsOf (all) {
+async function statementsOf (all, connectionString) {
   const { get, getMany } = await import(urlOf('dist/stores/postgres/statements.js'))
-  const { saveMany } = await import(urlOf('dist/stores/postgres/bulk-statements.js'))
+  const { saveMany, saveSeenMany } = await import(urlOf('dist/stores/postgres/bulk-statements.js'))
   const { tables } = await import(urlOf('dist/stores/postgres/names.js'))
   const [where, count] = [tables(), all.length]
   const upTo = (most) => Math.floor(Math.random() * (most + 1))
   const arrayOf = (size, sql) => `ARRAY(SELECT ${sql} FROM generate_series(0, ${size - 1}) AS i)`
-  const entryOf = ({ id, secretHash }) => ({ id, secretHash, change: { set: { n: upTo(1e6) }, unset: [], idleSeconds: IDLE_SECONDS }, changes: 1 })
+  const entryOf = ({ id, secretHash }) => ({ id, secretHash, change: { set: { n: upTo(1e6) }, unset: [], idleSeconds: IDLE_SECONDS }, changes: 1, seen: { writtenBy: writtenBy.get(id) } })
+  const writtenBy = new Map()
+  const ownOf = (caller, callers, size) => {
+    const own = Math.floor(count / callers)
+    const first = caller * own + upTo(own - size)
+    return all.slice(first, first + size).map(entryOf)
+  }
   return {
     get: {
       statement: () => get(where, all[upTo(count - 1)].id),
@@ -116,11 +125,7 @@ async function statementsOf (all) {
       script: () => scriptOf(getMany(where, []), count - size, [arrayOf(size, idOf('(:n + i)'))])
     }),
     saveMany: (size) => ({
-      statement (caller, callers) {
-        const own = Math.floor(count / callers)
-        const first = caller * own + upTo(own - size)
-        return saveMany(where, all.slice(first, first + size).map(entryOf))
-      },
+      statement: (caller, callers) => saveMany(where, ownOf(caller, callers, size)),
       script (clients) {
         const own = Math.floor(count / clients)
         const n = `(:client_id * ${own} + :n + i)`
@@ -129,18 +134,29 @@ async function statementsOf (all) {
           arrayOf(size, 'jsonb_build_object(\'n\', :n::integer)::text'), arrayOf(size, '\'[]\'')
         ])
       }
+    }),
+    saveSeenMany: (size) => ({
+      async before () {
+        for (const { id, written_by: by } of await query(connectionString, 'SELECT id, xmin::text AS written_by FROM sessions')) writtenBy.set(id, by)
+      },
+      statement: (caller, callers) => saveSeenMany(where, ownOf(caller, callers, size)),
+      answered ([{ records }]) {
+        for (const [id, , , by] of records) writtenBy.set(id, by)
+      }
     })
   }
 }
 
 /** The same statement, named and so prepared, over as many connections. */
-async function runDriver (connectionString, statement, callers, { seconds, warmUpSeconds }) {
+async function runDriver (connectionString, { before, statement, answered }, callers, { seconds, warmUpSeconds }) {
+  await before?.()
   const pool = new (fromRoot('pg').Pool)({ connectionString, max: callers })
   try {
     const act = async (caller) => {
       const { name, text, values } = statement(caller, callers)
       const { rows } = await pool.query({ name, text, values })
       if (rows.length === 0 || Object.values(rows[0])[0] === null) throw new Error(`${name} gave no rows`)
+      answered?.(rows)
     }
     await loop({ callers, seconds: warmUpSeconds }, act)
     return await loop({ callers, seconds }, act)
@@ -149,16 +165,19 @@ async function runDriver (connectionString, statement, callers, { seconds, warmU
   }
 }
 
-/** The same through a PostgresStore with default settings: batches, checks and records included, HTTP not. */
+/** The same through a PostgresStore with default settings: batches, checks and records included, HTTP not. Each save is made on what the last has answered. */
 async function runStore (connectionString, verb, callers, { all, seconds, warmUpSeconds }) {
   const { PostgresStore } = await import(urlOf('dist/index.js'))
   const store = new PostgresStore({ connectionString })
   const own = Math.floor(all.length / callers)
+  const records = new Map()
   try {
     const act = async (caller) => {
       const { id, secretHash } = all[caller * own + Math.floor(Math.random() * own)]
-      const found = verb === 'get' ? await store.get(id) : await store.save(id, secretHash, { set: { n: caller }, unset: [], idleSeconds: IDLE_SECONDS })
+      const seen = records.get(id)
+      const found = verb === 'get' ? await store.get(id) : await store.save(id, secretHash, { set: { n: caller }, unset: [], idleSeconds: IDLE_SECONDS, seen })
       if (found === null) throw new Error(`${verb} found no session`)
+      records.set(id, found)
     }
     await loop({ callers, seconds: warmUpSeconds }, act)
     return await loop({ callers, seconds }, act)

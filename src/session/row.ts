@@ -125,9 +125,10 @@ export class SessionRow {
 
   /** Saves changes, or, with an empty patch, slides. @throws SessionGoneError */
   async save ({ set, unset }: ValuesPatch = NO_PATCH): Promise<SessionRecord> {
-    const { id, secretHash } = this.#current()
+    const seen = this.#current()
+    const { id, secretHash } = seen
     const { idleSeconds, maxAge: asked } = this
-    const saved = await this.#host.store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds } : { set, unset, idleSeconds, maxAge: asked })
+    const saved = await this.#host.store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds, seen } : { set, unset, idleSeconds, seen, maxAge: asked })
     if (saved === null) throw new SessionGoneError()
     const isTaken = asked === undefined || saved.maxAge === (asked && Math.ceil(asked))
     this.#cookieLife = isTaken ? null : asked

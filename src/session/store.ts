@@ -100,6 +100,11 @@ export interface SessionChange extends ValuesPatch {
    * A session that refresh tokens name keeps the one that it has from them, unless they are dropped.
    */
   readonly maxAge?: number | null
+  /**
+   * The record that the change is made on, as this store gave it. No condition: a store may take from it what has not
+   * changed since, and the answer then shares it. Default: the store answers from what it has stored alone.
+   */
+  readonly seen?: SessionRecord
   /** `regenerate`: a new id and secret. */
   readonly renew?: {
     /** Taken by a session without refresh tokens; one that they name keeps its id, unless `dropsTokens`. */

@@ -14,6 +14,8 @@ export interface SaveEntry {
   readonly change: SessionChange
   /** How many changes of the values it stands for: what the version grows by. 0: a slide. */
   readonly changes: number
+  /** `seen` of the one change that it stands for, and of no other. */
+  readonly seen?: SessionRecord | undefined
 }
 
 /**

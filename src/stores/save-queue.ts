@@ -16,6 +16,8 @@ interface Entry {
   readonly id: string
   readonly secretHash: Uint8Array
   readonly parts: Part[]
+  /** What its first change was made on; `undefined` where another save goes before: that is not what is stored then. */
+  readonly seen: SessionRecord | undefined
   readonly since: number
 }
 
@@ -44,7 +46,10 @@ export class SaveQueue {
       const entries = this.#waiting.get(id) ?? []
       const last = entries.at(-1)
       if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
-      else entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], since: performance.now() })
+      else {
+        const isFirst = entries.length === 0 && !this.#underWay.has(id)
+        entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], seen: isFirst ? change.seen : undefined, since: performance.now() })
+      }
       this.#waiting.set(id, entries)
       this.#sender.wake()
     })
@@ -114,9 +119,9 @@ function copyOf ({ set, unset, idleSeconds }: SessionChange): SessionChange {
 }
 
 /** The parts as one change: of each key, the last word counts. */
-function merged ({ id, secretHash, parts }: Entry): SaveEntry {
+function merged ({ id, secretHash, parts, seen }: Entry): SaveEntry {
   const [only] = parts
-  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1 }
+  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1, seen }
   const set = new Map<string, SessionChange['set'][string]>()
   const unset = new Set<string>()
   let idleSeconds = 0

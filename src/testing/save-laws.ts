@@ -1,6 +1,7 @@
 /** save and slide. */
 
 import assert from 'node:assert/strict'
+import type { SessionChange, SessionRecord } from '../session/store.js'
 import { apart, begin, DAY, facts, found, HOUR, hasValues, load, MINUTE, other, put, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
@@ -17,6 +18,25 @@ export const saveLaws: Laws = {
     assert.deepEqual(facts(await load(other(harness), id)), facts(saved))
     const slid = found(await harness.store.save(id, secretHash, slide(2 * HOUR)))
     assert.deepEqual(facts(await load(other(harness), id)), facts(slid))
+  },
+
+  async 'saves on records that were seen answer what get then finds, whatever has changed since' (harness) {
+    const { store } = harness
+    const theirs = other(harness)
+    const see = async (userId: string): Promise<SessionRecord> => load(store, (await begin(store, { userId, set: { a: 1, b: 2 } })).id)
+    const [untouched, saved, slid, promoted, ended] = await Promise.all([see('ada'), see('ben'), see('cem'), see('dan'), see('eve')])
+    await theirs.save(saved.id, saved.secretHash, { ...put({ c: 'theirs' }), unset: ['b'] })
+    await theirs.save(slid.id, slid.secretHash, slide(2 * HOUR))
+    await theirs.setClaims('dan', { isAdmin: true })
+    await theirs.delete(ended.id)
+    const saveAll = (records: readonly SessionRecord[], change: SessionChange): Promise<Array<SessionRecord | null>> =>
+      Promise.all(records.map((seen) => store.save(seen.id, seen.secretHash, { ...change, seen })))
+    const answers = await saveAll([untouched, saved, slid, promoted, ended], { ...put({ mine: 1 }), unset: ['a'] })
+    assert.deepEqual(answers.map((record) => record?.values), [{ b: 2, mine: 1 }, { c: 'theirs', mine: 1 }, { b: 2, mine: 1 }, { b: 2, mine: 1 }, undefined])
+    assert.deepEqual(answers[3]?.claims, { isAdmin: true })
+    const living = answers.filter((record) => record !== null)
+    for (const record of living) assert.deepEqual(facts(await load(theirs, record.id)), facts(record))
+    for (const record of await saveAll(living, put({ mine: 2 }))) assert.deepEqual(facts(await load(theirs, found(record).id)), facts(found(record)))
   },
 
   async 'of 50 saves at once of different keys all survive' (harness) {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
+import type { SessionRecord } from '../../src/session/store.js'
 import { anySession, Browser, openApp, setCookies } from '../helpers/session-app.js'
 import type { TestApp } from '../helpers/session-app.js'
 
@@ -105,4 +106,36 @@ t.test('a life that is asked for while a save is under way is saved too, wheneve
     const { id } = (await browser.post('/longer')).json()
     t.equal((await store.get(id))?.maxAge, 20 * 86_400, `after ${turns} turns`)
   }
+})
+
+t.test('a save tells the store on which record it is made: the one loaded, then the one saved', async (t) => {
+  const { app, store } = await openApp(t, {
+    routes: (app) => app.post('/twice', async (request) => {
+      const session = anySession(request)
+      session.set('a', request.id)
+      await session.save()
+      session.set('b', request.id)
+      return {}
+    })
+  })
+  const records: (SessionRecord | null | undefined)[] = []
+  const [get, save] = [store.get.bind(store), store.save.bind(store)]
+  store.get = async (...asked) => {
+    const record = await get(...asked)
+    records.push(record)
+    return record
+  }
+  store.save = async (...asked) => {
+    const saved = await save(...asked)
+    records.push(asked[2].seen, saved)
+    return saved
+  }
+  const browser = new Browser(app)
+  await browser.post('/twice')
+  records.length = 0
+  await browser.post('/twice')
+  const [loaded, seenFirst, savedFirst, seenNext] = records
+  t.ok(loaded)
+  t.equal(seenFirst, loaded)
+  t.equal(seenNext, savedFirst)
 })

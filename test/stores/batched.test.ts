@@ -124,6 +124,22 @@ void t.test('saves of one session are merged in order; of each key the last word
   t.not(saved[0]?.values, saved[1]?.values, 'each caller gets a record of its own')
 })
 
+void t.test('the record that a change was made on goes along, but not where another save goes before or with it', async (t) => {
+  const { inner, store } = open()
+  const [a, b, c] = await begin(store, 3)
+  const save = (seen: SessionRecord, n: number): Promise<unknown> => store.save(seen.id, seen.secretHash, { ...put({ n }), seen })
+  await Promise.all([save(found(a), 1), save(found(b), 1), save(found(b), 2)])
+  t.same(inner.entries.splice(0).map(({ seen }) => seen), [a, undefined])
+  inner.hold()
+  const saves = [save(found(a), 2), save(found(c), 2)]
+  await tick()
+  saves.push(save(found(a), 3), save(found(b), 3))
+  await tick()
+  inner.letGo()
+  await Promise.all(saves)
+  t.same(inner.entries.map(({ change, seen }) => [change.set['n'], seen?.id]), [[2, found(a).id], [2, found(c).id], [3, undefined], [3, found(b).id]])
+})
+
 void t.test('a key called __proto__ is merged as a key', async (t) => {
   const { inner, store } = open()
   const [a] = await begin(store, 1)

@@ -3,9 +3,10 @@
 import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { recordsOf, recordOf } from './rows.js'
+import type { SeenEntry } from './row-record.js'
+import { newsOf, recordOf, recordsOf } from './rows.js'
 import { arrayOf, type Statement, template } from './statement.js'
-import { MAX_VALUES_BYTES, slidTo } from './statements.js'
+import { isTooLarge, slidTo } from './statements.js'
 
 /** The hour since the epoch in which a row expires. */
 const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(2147483647, floor(extract(epoch FROM ${instant}) / 3600)))::integer`
@@ -14,17 +15,17 @@ const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(21474
 // planned by itself, for one id: see getMany. The length of the hash is no check (others do not match anyway): it makes
 // the planner expect one row of `claimed`, and so look up by primary key in the updates, however long the batch.
 // Caches are told once a batch: PostgreSQL evaluates a subquery that depends on no row once, and only where it is asked for.
-const saving = (tables: Tables, hasSlides: boolean): string => `
+const saving = (tables: Tables, { isSeen = false, hasSlides = false }: { readonly isSeen?: boolean, readonly hasSlides?: boolean } = {}): string => `
   WITH claimed AS MATERIALIZED (
     SELECT t.*, i.idle, i.changes, CASE WHEN i.changes > 0 THEN
       CASE WHEN i.unset = '[]' THEN t.stored ELSE t.stored - ARRAY(SELECT jsonb_array_elements_text(i.unset::jsonb)) END || i.set::jsonb END AS merged
-    FROM unnest($1::uuid[], $2::bytea[], $3::float8[], $4::integer[], $5::text[], $6::text[])
-      AS i (id, secret_hash, idle, changes, set, unset)
+    FROM unnest($1::uuid[], $2::bytea[], $3::float8[], $4::integer[], $5::text[], $6::text[]${isSeen ? ', $7::xid[]' : ''})
+      AS i (id, secret_hash, idle, changes, set, unset${isSeen ? ', written_by' : ''})
     CROSS JOIN LATERAL (
       SELECT t.id, t."values" AS stored, t.version, clock_timestamp() AS at
       FROM ${tables.sessions} AS t
       WHERE t.id = i.id AND t.secret_hash = i.secret_hash AND t.expires_at > clock_timestamp() AND t.blocked_at IS NULL
-        AND jsonb_typeof(t."values") = 'object'
+        AND jsonb_typeof(t."values") = 'object'${isSeen ? ' AND t.xmin = i.written_by' : ''}
       FOR NO KEY UPDATE SKIP LOCKED) AS t
     WHERE octet_length(i.secret_hash) = 32
   ), saved AS (
@@ -32,8 +33,8 @@ const saving = (tables: Tables, hasSlides: boolean): string => `
     SET "values" = c.merged, version = c.version + c.changes,
       expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
-    WHERE t.id = c.id AND c.changes > 0 AND octet_length(c.merged::text) <= ${MAX_VALUES_BYTES}
-    RETURNING t.id, t.version, ${recordOf('t', 't.last_seen_at')}
+    WHERE t.id = c.id AND c.changes > 0 AND NOT ${isTooLarge('c.merged')}
+    RETURNING t.id, t.version, ${isSeen ? newsOf('t') : recordOf('t', 't.last_seen_at')}
   )${hasSlides ? slid(tables) : ''}
   SELECT ${recordsOf('s')}, CASE WHEN ${isCached(tables)} THEN (
     SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")} FROM saved AS s HAVING count(*) > 0)::text END AS told
@@ -47,8 +48,9 @@ const slid = (tables: Tables): string => `, slid AS (
     RETURNING ${recordOf('t', 't.last_seen_at')}
   )`
 
-const SAVE_MANY = template('saveMany', (tables) => saving(tables, false))
-const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true))
+const SAVE_MANY = template('saveMany', (tables) => saving(tables))
+const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, { hasSlides: true }))
+const SAVE_SEEN_MANY = template('saveMany', (tables) => saving(tables, { isSeen: true }))
 
 /**
  * Saves and slides what is live, not locked by another, and not too large then: one row with their records, in any order.
@@ -56,14 +58,24 @@ const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true
  * A session that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
  * than `MOST_IN_BATCH` caches could not be told.
  */
-export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
+export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement =>
+  (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, parametersOf(entries))
+
+/**
+ * As `saveMany`, of what nothing has changed since it was seen, and tells only the news of it: to tell what is known was a
+ * fifth of what a save cost the server, and a longer answer comes in more than one piece.
+ */
+export const saveSeenMany = (tables: Tables, entries: readonly SeenEntry[]): Statement =>
+  SAVE_SEEN_MANY(tables, [...parametersOf(entries), arrayOf(entries.map(({ seen }) => seen.writtenBy))])
+
+const parametersOf = (entries: readonly SaveEntry[]): readonly unknown[] => [
   arrayOf(entries.map(({ id }) => id)),
   arrayOf(entries.map(({ secretHash }) => `\\x${Buffer.from(secretHash.buffer, secretHash.byteOffset, secretHash.byteLength).toString('hex')}`)),
   arrayOf(entries.map(({ change }) => String(change.idleSeconds))),
   arrayOf(entries.map(({ changes }) => String(changes))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.unset)))
-])
+]
 
 const CLEAN_UP = template('cleanup', (tables) => `
   WITH leader AS MATERIALIZED (

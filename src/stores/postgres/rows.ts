@@ -1,5 +1,7 @@
 import type { Claims, Json, JsonObject, SessionRecord } from '../../session/store.js'
+import type { Reader } from '../bulk-store.js'
 import { copyJson, isShallow } from '../json.js'
+import { RowRecord, type SeenEntry } from './row-record.js'
 
 /** A row as the server sent it: every column as text, whatever type parsers the application has set. */
 export type Row = Readonly<Record<string, string | null>>
@@ -12,8 +14,10 @@ type RecordRow = readonly [
   id: string, secretHash: string, userId: string | null, values: JsonObject, claims: Json,
   createdAt: Seconds, expiresAt: Seconds, absoluteExpiresAt: Seconds, lastSeenAt: Seconds, authenticatedAt: Seconds | null,
   maxAge: number | null, userAgent: string | null, clientIp: string | null, blockedAt: Seconds | null, blockedReason: string | null,
-  version: number, readAt: Seconds
+  version: number, readAt: Seconds, writtenBy: string
 ]
+/** What `newsOf` selects. */
+type NewsRow = readonly [id: string, at: Seconds, expiresAt: Seconds, writtenBy: string]
 
 /**
  * What every statement that answers a session selects of its row, for `toRecord`: one JSON array, for reading one long
@@ -28,14 +32,18 @@ export const recordOf = (row: string, readAt: string): string => `json_build_arr
       ${epoch(`${row}.created_at`)}, ${epoch(`${row}.expires_at`)}, ${epoch(`${row}.absolute_expires_at`)},
       ${epoch(`${row}.last_seen_at`)}, ${epoch(`${row}.authenticated_at`)},
       ${row}.max_age, ${row}.user_agent, host(${row}.client_ip), ${epoch(`${row}.blocked_at`)}, ${row}.blocked_reason,
-      ${row}.version, ${epoch(readAt)}) AS record`
+      ${row}.version, ${epoch(readAt)}, ${row}.xmin) AS record`
 
 /** What a statement on many sessions selects of the records `of` those, for `toRecords`: all in one text. */
 export const recordsOf = (of: string): string => `json_agg(${of}.record) AS records`
 
+/** What a save of rows that nothing had changed since they were seen selects of one, for `toSaved`: no more than its caller cannot know. */
+export const newsOf = (row: string): string =>
+  `json_build_array(${row}.id, ${epoch(`${row}.last_seen_at`)}, ${epoch(`${row}.expires_at`)}, ${row}.xmin) AS record`
+
 /** By id, for each record in the row of a statement on many, what gives it: see `Reader`. */
-export function toRecords (row: Row | undefined): ReadonlyMap<string, () => SessionRecord> {
-  const found = new Map<string, () => SessionRecord>()
+export function toRecords (row: Row | undefined): ReadonlyMap<string, Reader> {
+  const found = new Map<string, Reader>()
   const records = row?.['records']
   if (typeof records !== 'string') return found
   for (const [n, record] of parsed(records).entries()) {
@@ -47,6 +55,19 @@ export function toRecords (row: Row | undefined): ReadonlyMap<string, () => Sess
     })
   }
   return found
+}
+
+/** As `toRecords`, of a save that tells only the news: what else there is to know of a session is as it was seen. */
+export function toSaved (row: Row | undefined, entries: readonly SeenEntry[]): ReadonlyMap<string, Reader> {
+  const news = row?.['records']
+  const saved = new Map<string, Reader>()
+  if (typeof news !== 'string') return saved
+  const asked = new Map(entries.map((entry) => [entry.id, entry]))
+  for (const [id, at, expiresAt, writtenBy] of JSON.parse(news) as NewsRow[]) {
+    const entry = asked.get(id)
+    if (entry !== undefined) saved.set(id, () => entry.seen.after(entry.change, { at: toDate(at), expiresAt: toDate(expiresAt), writtenBy }))
+  }
+  return saved
 }
 
 /** Nested deeper, as only a hand in psql can, a record is read anew: copying goes level by level. */
@@ -66,9 +87,9 @@ export function toRecord (row: Row): SessionRecord {
 
 function recordFrom ([
   id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
-  maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
-]: RecordRow): SessionRecord {
-  return {
+  maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt, writtenBy
+]: RecordRow): RowRecord {
+  return new RowRecord({
     id,
     secretHash: new Uint8Array(Buffer.from(secretHash, 'hex')),
     userId,
@@ -86,7 +107,7 @@ function recordFrom ([
     blockedReason,
     version,
     readAt: toDate(readAt)
-  }
+  }, writtenBy)
 }
 
 /** @throws TypeError when the statement did not select the column or it is null: an error of this module's own */

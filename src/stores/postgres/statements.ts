@@ -16,7 +16,14 @@ import { recordsOf, recordOf } from './rows.js'
 import { arrayOf, type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
-export const MAX_VALUES_BYTES = 262_144
+const MAX_VALUES_BYTES = 262_144
+
+/**
+ * In SQL: whether computed values are over the limit. They are only turned to text where they could be: the most that one
+ * byte of theirs becomes are 39 characters (1e308).
+ */
+export const isTooLarge = (values: string): string =>
+  `(pg_column_size(${values}) > ${MAX_VALUES_BYTES / 64} AND octet_length(${values}::text) > ${MAX_VALUES_BYTES})`
 
 const live = (row: string, at: string): string => `${row}.expires_at > ${at} AND ${row}.blocked_at IS NULL`
 const LIVE_NOW = live('t', 'clock_timestamp()')
@@ -79,7 +86,7 @@ const changing = (tables: Tables, { lock, stored, life = 't.max_age', set = '', 
     FOR ${lock}
   ), m AS MATERIALIZED (
     SELECT s.*, ($6::integer IS NOT NULL AND s.version <> $6) AS conflict,
-      octet_length(s.merged::text) > ${MAX_VALUES_BYTES} AS too_large
+      ${isTooLarge('s.merged')} AS too_large
     FROM s
   ), u AS (
     UPDATE ${tables.sessions} AS t
@@ -170,7 +177,7 @@ const CREATE = template('create', (tables) => `
         ELSE $14::jsonb END - $6::text[]) || $5::jsonb AS merged
     FROM l LEFT JOIN old ON true
   ), sized AS MATERIALIZED (
-    SELECT m.*, octet_length(m.merged::text) > ${MAX_VALUES_BYTES} AS too_large FROM m
+    SELECT m.*, ${isTooLarge('m.merged')} AS too_large FROM m
   ), d AS (
     DELETE FROM ${tables.sessions} AS t USING old, sized WHERE t.id = old.id AND NOT sized.too_large
     RETURNING t.expires_at > sized.at AS live

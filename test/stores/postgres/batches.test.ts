@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
 import type { SessionRecord } from '../../../src/session/store.js'
@@ -68,6 +69,61 @@ void t.test('a row that another connection has locked delays no other session of
   t.same((await last)?.values, { n: 0 })
 })
 
+void t.test('a batch of saves on records that were seen writes none of a row that has changed since', async (t) => {
+  const { store, pool, openPool } = await postgresStore(t)
+  const plain = new PlainPostgresStore(new Database({ pool: openPool(), named: true }), tables())
+  const sessions = await Promise.all(upTo(7).map((n) => store.create(newSession({ userId: `user ${n}`, set: { old: n } }))))
+  const seen = await Promise.all(sessions.map(async ({ id }) => found(await store.get(id))))
+  const ofOne = (n: number): [string, Uint8Array] => [found(seen[n]).id, found(seen[n]).secretHash]
+  await store.save(...ofOne(1), put({ theirs: 1 }))
+  await store.save(...ofOne(2), SLIDE)
+  await store.setClaims('user 3', { isAdmin: true })
+  await pool.query('UPDATE sessions SET user_agent = $2 WHERE id = $1', [ofOne(4)[0], 'a hand'])
+  await store.block(ofOne(5)[0], 'test')
+  const saved = await plain.saveMany(seen.map((record, n) => ({ ...saving(record, 1), change: put({ mine: n }), seen: record })))
+  t.same([...saved.keys()].sort(), [ofOne(0)[0], ofOne(6)[0]].sort())
+  const { rows } = await pool.query("SELECT id FROM sessions WHERE \"values\" ? 'mine'")
+  t.same(rows.map(({ id }) => id).sort(), [...saved.keys()].sort(), 'and of the others nothing is written')
+  const { readAt: _savedAt, ...answer } = found(saved.get(ofOne(6)[0])?.())
+  const { readAt: _readAt, ...read } = found(await store.get(ofOne(6)[0]))
+  t.same(answer, read, 'the answer is as it is read then')
+})
+
+void t.test('a record of another session, written by the same transaction, is not taken for the one that was saved', async (t) => {
+  const { store, openPool } = await postgresStore(t)
+  const plain = new PlainPostgresStore(new Database({ pool: openPool(), named: true }), tables())
+  const sessions = await Promise.all(upTo(2).map((n) => store.create(newSession({ set: { n } }))))
+  await plain.saveMany(sessions.map((record) => saving(record, 1)))
+  const [one, two] = await Promise.all(sessions.map(async ({ id }) => found(await store.get(id))))
+  const saved = await plain.saveMany([{ ...saving(found(one), 1), change: put({ m: 1 }), seen: found(two) }])
+  t.same(saved.get(found(one).id)?.().values, { n: 1, m: 1 })
+  t.equal(saved.get(found(one).id)?.().id, found(one).id)
+})
+
+void t.test('a row that another changes between the batch\'s look at it and its lock is not saved on what was seen', async (t) => {
+  const { store, pool, openPool } = await postgresStore(t)
+  const role = `policed_${randomBytes(8).toString('hex')}`
+  t.teardown(() => pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+  const { id, secretHash } = await store.create(newSession({ set: { a: 1 } }))
+  const seen = found(await store.get(id))
+  // a policy is evaluated on the row as the snapshot shows it, before the row is locked
+  await pool.query(`
+    CREATE ROLE ${role};
+    GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role};
+    CREATE FUNCTION paused() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END $$;
+    ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY paused ON sessions TO ${role} USING (paused())`)
+  const plain = new PlainPostgresStore(new Database({ pool: openPool({ options: `-c role=${role}` }), named: true }), tables())
+  const saved = await whileLocked(pool, 'SELECT pg_advisory_xact_lock(7)', [], async () => {
+    const answer = plain.saveMany([{ ...saving(seen, 1), change: put({ mine: 1 }), seen }])
+    await lockWaits(pool, 1)
+    await store.save(id, secretHash, put({ theirs: 1 }))
+    return [answer]
+  })
+  t.equal((await saved[0])?.size, 0)
+  t.same((await store.get(id))?.values, { a: 1, theirs: 1 })
+})
+
 void t.test('what is too large within a batch fails for its own caller alone', async (t) => {
   const { store } = await postgresStore(t)
   const sessions = await Promise.all(upTo(6).map(() => store.create(newSession())))
@@ -80,6 +136,16 @@ void t.test('what is too large within a batch fails for its own caller alone', a
   t.same(settled.flatMap(({ status }, n) => status === 'rejected' ? [n] : []), [10])
   t.match(settled[10], { reason: { code: 'ERR_SESSION_TOO_LARGE' } })
   for (const [n, { id }] of sessions.entries()) t.same((await store.get(id))?.values, { n, m: n })
+})
+
+void t.test('numbers count by all their digits: what is short in memory can be too large as text', async (t) => {
+  const { store } = await postgresStore(t)
+  const sessions = await Promise.all(upTo(2).map(() => store.create(newSession())))
+  const save = (record: SessionRecord | undefined, count: number): Promise<unknown> =>
+    store.save(found(record).id, found(record).secretHash, put({ digits: upTo(count).map(() => 1e308) }))
+  const [small, large] = await Promise.allSettled([save(sessions[0], 800), save(sessions[1], 900)])
+  t.match([small, large], [{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'ERR_SESSION_TOO_LARGE' } }])
+  await t.rejects(save(sessions[1], 900), { code: 'ERR_SESSION_TOO_LARGE' }, 'alone, too')
 })
 
 void t.test('what the server refuses in one entry of a batch fails for its own caller alone', async (t) => {
