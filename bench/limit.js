@@ -9,7 +9,7 @@
  */
 import { COMMON_USAGE, readFlags } from './lib/arguments.js'
 import { interrupted, runCommand, say } from './lib/command.js'
-import { query, startDatabase } from './lib/database.js'
+import { startDatabase } from './lib/database.js'
 import { fill, idOf, secretHashOf, sessionOf, settle } from './lib/fill.js'
 import { REPORT } from './lib/limit-report.js'
 import { loop } from './lib/loop.js'
@@ -28,8 +28,6 @@ const PRESETS = {
   default: { mode: 'default', rounds: 5, seconds: 3, warmUpSeconds: 1, sessions: 10_000 }
 }
 const IDLE_SECONDS = 14 * 86_400
-/** Sessions that a caller saves through the store. */
-const FEW = 16
 
 await runCommand({ usage: USAGE, readOptions, measure, report: REPORT })
 
@@ -71,7 +69,7 @@ function rowOf ({ statement, through, atOnce, sessions }, rounds) {
 /** What is measured, statement by statement. Four are more than Silverback has under way: the server's two cores are busy then. */
 async function waysOf (connectionString, count) {
   const all = Array.from({ length: count }, (_, n) => sessionOf(n))
-  const sql = await statementsOf(all, connectionString)
+  const sql = await statementsOf(all)
   const pgbench = await findPgbench()
   const statements = [
     { statement: 'get', of: sql.get, sessions: 1, atOnce: 1 },
@@ -80,14 +78,12 @@ async function waysOf (connectionString, count) {
     { statement: 'getMany of 16', of: sql.getMany(16), sessions: 16, atOnce: 4 },
     { statement: 'getMany of 32', of: sql.getMany(32), sessions: 32, atOnce: 1 },
     { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 1 },
-    { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 4 },
-    { statement: 'saveSeenMany of 16', of: sql.saveSeenMany(16), sessions: 16, atOnce: 1 },
-    { statement: 'saveSeenMany of 16', of: sql.saveSeenMany(16), sessions: 16, atOnce: 4 }
+    { statement: 'saveMany of 16', of: sql.saveMany(16), sessions: 16, atOnce: 4 }
   ]
   return [
     ...statements.flatMap(({ of, ...row }) => [
-      ...(pgbench === null || of.script === undefined ? [] : [{ ...row, through: 'pgbench', run: ({ seconds }) => runPgbench(pgbench, connectionString, of.script(row.atOnce), { clients: row.atOnce, seconds }) }]),
-      { ...row, through: 'driver', run: (times) => runDriver(connectionString, of, row.atOnce, times) }
+      ...(pgbench === null ? [] : [{ ...row, through: 'pgbench', run: ({ seconds }) => runPgbench(pgbench, connectionString, of.script(row.atOnce), { clients: row.atOnce, seconds }) }]),
+      { ...row, through: 'driver', run: (times) => runDriver(connectionString, of.statement, row.atOnce, times) }
     ]),
     ...[['get', 1], ['get', 32], ['get', 64], ['save', 1], ['save', 32], ['save', 64]].map(([statement, atOnce]) => (
       { statement, through: 'store', sessions: 1, atOnce, run: (times) => runStore(connectionString, statement, atOnce, { all, ...times }) }
@@ -96,24 +92,18 @@ async function waysOf (connectionString, count) {
 }
 
 /**
- * For each statement how to send it from here, `statement(caller, callers)`, and from pgbench, `script(clients)`; `answered`
- * is told what came back. Of several clients each writes to sessions of its own: a batch of saves passes over those that
- * another has locked. A save of what was seen needs to know what was answered before, which pgbench does not.
+ * For each statement how to send it from here, `statement(random)`, and from pgbench, `script(clients)`. Of several
+ * clients each writes to sessions of its own: a batch of saves passes over those that another has locked. Of a save all of
+ * the record comes back: nothing was seen before.
  */
-async function statementsOf (all, connectionString) {
+async function statementsOf (all) {
   const { get, getMany } = await import(urlOf('dist/stores/postgres/statements.js'))
-  const { saveMany, saveSeenMany } = await import(urlOf('dist/stores/postgres/bulk-statements.js'))
+  const { saveMany } = await import(urlOf('dist/stores/postgres/bulk-statements.js'))
   const { tables } = await import(urlOf('dist/stores/postgres/names.js'))
   const [where, count] = [tables(), all.length]
   const upTo = (most) => Math.floor(Math.random() * (most + 1))
   const arrayOf = (size, sql) => `ARRAY(SELECT ${sql} FROM generate_series(0, ${size - 1}) AS i)`
-  const entryOf = ({ id, secretHash }) => ({ id, secretHash, change: { set: { n: upTo(1e6) }, unset: [], idleSeconds: IDLE_SECONDS }, changes: 1, seen: { writtenBy: writtenBy.get(id) } })
-  const writtenBy = new Map()
-  const ownOf = (caller, callers, size) => {
-    const own = Math.floor(count / callers)
-    const first = caller * own + upTo(own - size)
-    return all.slice(first, first + size).map(entryOf)
-  }
+  const entryOf = ({ id, secretHash }) => ({ id, secretHash, change: { set: { n: upTo(1e6) }, unset: [], idleSeconds: IDLE_SECONDS }, changes: 1 })
   return {
     get: {
       statement: () => get(where, all[upTo(count - 1)].id),
@@ -127,38 +117,31 @@ async function statementsOf (all, connectionString) {
       script: () => scriptOf(getMany(where, []), count - size, [arrayOf(size, idOf('(:n + i)'))])
     }),
     saveMany: (size) => ({
-      statement: (caller, callers) => saveMany(where, ownOf(caller, callers, size)),
+      statement (caller, callers) {
+        const own = Math.floor(count / callers)
+        const first = caller * own + upTo(own - size)
+        return saveMany(where, all.slice(first, first + size).map(entryOf))
+      },
       script (clients) {
         const own = Math.floor(count / clients)
         const n = `(:client_id * ${own} + :n + i)`
         return scriptOf(saveMany(where, []), own - size, [
           arrayOf(size, idOf(n)), arrayOf(size, secretHashOf(n)), arrayOf(size, `${IDLE_SECONDS}::float8`), arrayOf(size, '1'),
-          arrayOf(size, 'jsonb_build_object(\'n\', :n::integer)::text'), arrayOf(size, '\'[]\'')
+          arrayOf(size, 'jsonb_build_object(\'n\', :n::integer)::text'), arrayOf(size, '\'[]\''), arrayOf(size, '\'0\'::xid')
         ])
-      }
-    }),
-    saveSeenMany: (size) => ({
-      async before () {
-        for (const { id, written_by: by } of await query(connectionString, 'SELECT id, xmin::text AS written_by FROM sessions')) writtenBy.set(id, by)
-      },
-      statement: (caller, callers) => saveSeenMany(where, ownOf(caller, callers, size)),
-      answered ([{ records }]) {
-        for (const [id, , , by] of records) writtenBy.set(id, by)
       }
     })
   }
 }
 
 /** The same statement, named and so prepared, over as many connections. */
-async function runDriver (connectionString, { before, statement, answered }, callers, { seconds, warmUpSeconds }) {
-  await before?.()
+async function runDriver (connectionString, statement, callers, { seconds, warmUpSeconds }) {
   const pool = new (fromRoot('pg').Pool)({ connectionString, max: callers })
   try {
     const act = async (caller) => {
       const { name, text, values } = statement(caller, callers)
       const { rows } = await pool.query({ name, text, values })
       if (rows.length === 0 || Object.values(rows[0])[0] === null) throw new Error(`${name} gave no rows`)
-      answered?.(rows)
     }
     await loop({ callers, seconds: warmUpSeconds }, act)
     return await loop({ callers, seconds }, act)
@@ -167,24 +150,16 @@ async function runDriver (connectionString, { before, statement, answered }, cal
   }
 }
 
-/**
- * The same through a PostgresStore with default settings: batches, checks and records included, HTTP not. Each save is made
- * on what the last of the session has answered; each caller saves few sessions, because records that are kept cost the
- * garbage collector what those of a request do not.
- */
+/** The same through a PostgresStore with default settings: batches, checks and records included, HTTP not. */
 async function runStore (connectionString, verb, callers, { all, seconds, warmUpSeconds }) {
   const { PostgresStore } = await import(urlOf('dist/index.js'))
   const store = new PostgresStore({ connectionString })
   const own = Math.floor(all.length / callers)
-  const among = verb === 'get' ? own : Math.min(own, FEW)
-  const records = new Map()
   try {
     const act = async (caller) => {
-      const { id, secretHash } = all[caller * own + Math.floor(Math.random() * among)]
-      const seen = records.get(id)
-      const found = verb === 'get' ? await store.get(id) : await store.save(id, secretHash, { set: { n: caller }, unset: [], idleSeconds: IDLE_SECONDS, seen })
+      const { id, secretHash } = all[caller * own + Math.floor(Math.random() * own)]
+      const found = verb === 'get' ? await store.get(id) : await store.save(id, secretHash, { set: { n: caller }, unset: [], idleSeconds: IDLE_SECONDS })
       if (found === null) throw new Error(`${verb} found no session`)
-      if (verb === 'save') records.set(id, found)
     }
     await loop({ callers, seconds: warmUpSeconds }, act)
     return await loop({ callers, seconds }, act)

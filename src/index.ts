@@ -2,7 +2,7 @@ export { CrossSiteError, NoSessionError, SessionAnsweredError, SessionError, Ses
 export type { SessionErrorCode, TokenErrorCode } from './core/errors.js'
 export type { KeysOption } from './core/keys.js'
 export type { Session, SessionCookieOptions, SessionData } from './session/session.js'
-export type { Claims, CleanupOptions, CreatedRecord, Json, JsonObject, NewSession, SessionChange, SessionRecord, Store, ValuesPatch } from './session/store.js'
+export type { Claims, CleanupOptions, CreatedRecord, Json, JsonObject, NewSession, PlainChange, SaveNews, SessionChange, SessionRecord, Store, ValuesPatch } from './session/store.js'
 export type { Manager, SessionInfo } from './session/manager.js'
 export type { CookieSealer } from './session/cookie.js'
 export type { RejectionReason, SessionEventMessage, SessionEventName, SessionEvents } from './session/events.js'

@@ -5,6 +5,7 @@ import { publish, type SessionEvents } from './events.js'
 import type { ResolvedManagerOptions } from './options.js'
 import { cleanUserAgent } from './origin.js'
 import type { SessionOrigin } from './origin.js'
+import { recordAfter } from './save-news.js'
 import { NO_CLAIMS } from './sign-in.js'
 import type { SignIn } from './sign-in.js'
 import type { Signals } from './signals.js'
@@ -128,7 +129,11 @@ export class SessionRow {
     const seen = this.#current()
     const { id, secretHash } = seen
     const { idleSeconds, maxAge: asked } = this
-    const saved = await this.#host.store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds, seen } : { set, unset, idleSeconds, seen, maxAge: asked })
+    const { store } = this.#host
+    const answer = asked === undefined && store.saveSeen !== undefined
+      ? await store.saveSeen(seen, { set, unset, idleSeconds })
+      : await store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds } : { set, unset, idleSeconds, maxAge: asked })
+    const saved = recordAfter(answer, seen, { set, unset })
     if (saved === null) throw new SessionGoneError()
     const isTaken = asked === undefined || saved.maxAge === (asked && Math.ceil(asked))
     this.#cookieLife = isTaken ? null : asked

@@ -100,11 +100,6 @@ export interface SessionChange extends ValuesPatch {
    * A session that refresh tokens name keeps the one that it has from them, unless they are dropped.
    */
   readonly maxAge?: number | null
-  /**
-   * The record that the change is made on, as this store gave it. No condition: a store may take from it what has not
-   * changed since, and the answer then shares it. Default: the store answers from what it has stored alone.
-   */
-  readonly seen?: SessionRecord
   /** `regenerate`: a new id and secret. */
   readonly renew?: {
     /** Taken by a session without refresh tokens; one that they name keeps its id, unless `dropsTokens`. */
@@ -117,6 +112,19 @@ export interface SessionChange extends ValuesPatch {
     /** The user has just proved who they are: `authenticatedAt` becomes now. Default `false`. */
     readonly reauthenticates?: boolean
   }
+}
+
+/** A change of the values, or, with an empty patch, a slide. */
+export type PlainChange = Omit<SessionChange, 'maxAge' | 'renew'>
+
+/**
+ * What there is to tell of a save where nothing else had changed: the session is as it was seen, with the patch, a version
+ * more if there was one, and these.
+ */
+export interface SaveNews {
+  /** On the store's clock: `lastSeenAt`, and `readAt`. */
+  readonly savedAt: Date
+  readonly expiresAt: Date
 }
 
 export interface CleanupOptions {
@@ -155,6 +163,12 @@ export interface Store {
    * @throws SessionTooLargeError `ERR_SESSION_TOO_LARGE` when the merged values are over 256 KiB; nothing is written
    */
   save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null>
+  /**
+   * As `save`, by who knows the session: `seen` is its record as this store has given it. Where nothing of the session has
+   * changed since, whoever did it, the answer may be no more than the news. A store may do without this method: then `save`
+   * is called instead.
+   */
+  saveSeen? (seen: SessionRecord, change: PlainChange): Promise<SessionRecord | SaveNews | null>
   /**
    * Ends a session; where a hash is given, only one of that secret. Resolves to whether there was one that had not expired
    * (a blocked one counts).

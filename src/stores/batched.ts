@@ -6,6 +6,8 @@ import { SaveQueue } from './save-queue.js'
 
 const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
 
+export type BatchedStore = Store & Required<Pick<Store, 'saveSeen'>>
+
 /**
  * A store that sends what is asked for at the same time in one round trip.
  *
@@ -14,7 +16,7 @@ const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
  * call is no batch, and goes by itself. A read never joins a batch that was already sent. All other methods pass straight
  * through.
  */
-export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Store {
+export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): BatchedStore {
   const times = { ...TIMES, ...given }
   const loads = new LoadQueue(store, times)
   const saves = new SaveQueue(store, times)
@@ -22,6 +24,7 @@ export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Sto
     create: (session) => store.create(session),
     get: (id) => loads.get(id),
     save: (id, secretHash, change) => isPlain(change) ? saves.save(id, secretHash, change) : store.save(id, secretHash, change),
+    saveSeen: (seen, change) => saves.save(seen.id, seen.secretHash, change, seen),
     delete: (id, secretHash) => store.delete(id, secretHash),
     cleanup: (options) => store.cleanup(options),
     compareAndSave: (id, secretHash, version, change) => store.compareAndSave(id, secretHash, version, change),

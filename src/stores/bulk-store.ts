@@ -1,4 +1,4 @@
-import type { SessionChange, SessionRecord, Store } from '../session/store.js'
+import type { PlainChange, SaveNews, SessionChange, SessionRecord, Store } from '../session/store.js'
 
 /** Most sessions of one round trip. What is told of them, with their versions, stays below the 8,000 bytes of one NOTIFY. */
 export const MOST_IN_BATCH = 128
@@ -10,11 +10,10 @@ export type Reader = () => SessionRecord
 export interface SaveEntry {
   readonly id: string
   readonly secretHash: Uint8Array
-  /** Without `renew` and `maxAge`. */
-  readonly change: SessionChange
+  readonly change: PlainChange
   /** How many changes of the values it stands for: what the version grows by. 0: a slide. */
   readonly changes: number
-  /** `seen` of the one change that it stands for, and of no other. */
+  /** The session as the one caller knows it for whom this is: where nothing has changed since, the answer may be the news alone. */
   readonly seen?: SessionRecord | undefined
 }
 
@@ -32,7 +31,7 @@ export interface BulkStore extends Store {
    * Saves what it can without waiting for anybody; each id once. Of one that is not in the answer nothing was written,
    * and only `save` tells why.
    */
-  saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>>
+  saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader | (() => SaveNews)>>
   /** Whether a batch failed for what one of its entries held, so that the others can succeed without it. */
   isFaultOfOne (error: unknown): boolean
 }

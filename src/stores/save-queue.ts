@@ -1,4 +1,4 @@
-import type { SessionChange, SessionRecord } from '../session/store.js'
+import type { PlainChange, SaveNews, SessionRecord } from '../session/store.js'
 import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import type { BulkStore, SaveEntry } from './bulk-store.js'
 import { tellBatch } from './measures.js'
@@ -6,9 +6,13 @@ import { tellBatch } from './measures.js'
 /** Commits share the disk: what gathers behind one costs less than another beside it. A lone save that waits for a lock counts for as long as a slow batch, 10 ms. */
 const AT_ONCE = 1
 
+type Answer = SessionRecord | SaveNews | null
+
 /** What one caller asked for. */
-interface Part extends Caller<SessionRecord | null> {
-  readonly change: SessionChange
+interface Part extends Caller<Answer> {
+  readonly change: PlainChange
+  /** The session as this caller knows it: the news of it are answer enough. */
+  readonly seen: SessionRecord | undefined
 }
 
 /** The changes of one session that go out as one: all under the same secret, in the order in which they came. */
@@ -16,8 +20,6 @@ interface Entry {
   readonly id: string
   readonly secretHash: Uint8Array
   readonly parts: Part[]
-  /** What its first change was made on; `undefined` where another save goes before: that is not what is stored then. */
-  readonly seen: SessionRecord | undefined
   readonly since: number
 }
 
@@ -40,16 +42,16 @@ export class SaveQueue {
     this.#sender = new BatchSender({ atOnce: AT_ONCE, slowMs, take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
   }
 
-  save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> {
+  save (id: string, secretHash: Uint8Array, change: PlainChange): Promise<SessionRecord | null>
+  /** @param seen the record of the session, by whose caller news are understood */
+  save (id: string, secretHash: Uint8Array, change: PlainChange, seen: SessionRecord): Promise<Answer>
+  save (id: string, secretHash: Uint8Array, change: PlainChange, seen?: SessionRecord): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const part = { change: copyOf(change), resolve, reject }
+      const part = { change: copyOf(change), seen, resolve, reject }
       const entries = this.#waiting.get(id) ?? []
       const last = entries.at(-1)
       if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
-      else {
-        const isFirst = entries.length === 0 && !this.#underWay.has(id)
-        entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], seen: isFirst ? change.seen : undefined, since: performance.now() })
-      }
+      else entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], since: performance.now() })
       this.#waiting.set(id, entries)
       this.#sender.wake()
     })
@@ -114,15 +116,15 @@ export class SaveQueue {
 }
 
 /** What the caller does with its objects afterwards changes nothing. */
-function copyOf ({ set, unset, idleSeconds }: SessionChange): SessionChange {
+function copyOf ({ set, unset, idleSeconds }: PlainChange): PlainChange {
   return { set: { ...set }, unset: [...unset], idleSeconds }
 }
 
 /** The parts as one change: of each key, the last word counts. */
-function merged ({ id, secretHash, parts, seen }: Entry): SaveEntry {
+function merged ({ id, secretHash, parts }: Entry): SaveEntry {
   const [only] = parts
-  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1, seen }
-  const set = new Map<string, SessionChange['set'][string]>()
+  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1, seen: only.seen }
+  const set = new Map<string, PlainChange['set'][string]>()
   const unset = new Set<string>()
   let idleSeconds = 0
   let changes = 0
@@ -142,4 +144,4 @@ function merged ({ id, secretHash, parts, seen }: Entry): SaveEntry {
 }
 
 /** Whether it changes no value. */
-const isEmpty = ({ set, unset }: SessionChange): boolean => unset.length === 0 && Object.keys(set).length === 0
+const isEmpty = ({ set, unset }: PlainChange): boolean => unset.length === 0 && Object.keys(set).length === 0

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { hashSecret, newId, newSecret } from '../core/credential.js'
+import { recordAfter } from '../session/save-news.js'
 import type { CreatedRecord, JsonObject, NewSession, SessionChange, SessionRecord, Store } from '../session/store.js'
 import type { StoreHarness } from './harness.js'
 
@@ -51,6 +52,12 @@ export function slide (idleSeconds = HOUR): SessionChange {
 /** A regeneration with a new id and secret. */
 export function renewal (keep: readonly string[] | 'all' = [], id = newId()): NonNullable<SessionChange['renew']> {
   return { id, secretHash: freshHash(), keep }
+}
+
+/** A save on a record that was seen, where the store has a method for it: the news are taken as a session takes them. */
+export async function saveSeen (store: Store, seen: SessionRecord, change: SessionChange): Promise<SessionRecord | null> {
+  const answer = store.saveSeen === undefined ? await store.save(seen.id, seen.secretHash, change) : await store.saveSeen(seen, change)
+  return recordAfter(answer, seen, change)
 }
 
 /** The other process. */

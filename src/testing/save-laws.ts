@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionChange, SessionRecord } from '../session/store.js'
-import { apart, begin, DAY, facts, found, HOUR, hasValues, load, MINUTE, other, put, slide, upTo } from './fixtures.js'
+import { apart, begin, DAY, facts, found, HOUR, hasValues, load, MINUTE, other, put, saveSeen, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 export const saveLaws: Laws = {
@@ -30,13 +30,16 @@ export const saveLaws: Laws = {
     await theirs.setClaims('dan', { isAdmin: true })
     await theirs.delete(ended.id)
     const saveAll = (records: readonly SessionRecord[], change: SessionChange): Promise<Array<SessionRecord | null>> =>
-      Promise.all(records.map((seen) => store.save(seen.id, seen.secretHash, { ...change, seen })))
+      Promise.all(records.map((seen) => saveSeen(store, seen, change)))
     const answers = await saveAll([untouched, saved, slid, promoted, ended], { ...put({ mine: 1 }), unset: ['a'] })
     assert.deepEqual(answers.map((record) => record?.values), [{ b: 2, mine: 1 }, { c: 'theirs', mine: 1 }, { b: 2, mine: 1 }, { b: 2, mine: 1 }, undefined])
     assert.deepEqual(answers[3]?.claims, { isAdmin: true })
     const living = answers.filter((record) => record !== null)
     for (const record of living) assert.deepEqual(facts(await load(theirs, record.id)), facts(record))
-    for (const record of await saveAll(living, put({ mine: 2 }))) assert.deepEqual(facts(await load(theirs, found(record).id)), facts(found(record)))
+    const again = await Promise.all(living.map(({ id }) => load(store, id)))
+    for (const change of [put({ mine: 2 }), slide(2 * HOUR), { ...put({ b: 3 }), unset: ['mine', 'c'] }]) {
+      for (const record of await saveAll(again, change)) assert.deepEqual(facts(await load(theirs, found(record).id)), facts(found(record)))
+    }
   },
 
   async 'of 50 saves at once of different keys all survive' (harness) {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Json, JsonObject, SessionRecord } from '../session/store.js'
-import { begin, facts, freshHash, hasValues, load, newSession, other, put, renewal, upTo } from './fixtures.js'
+import { begin, facts, found, freshHash, hasValues, load, newSession, other, put, renewal, saveSeen, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 const LIMIT_BYTES = 256 * 1024
@@ -29,6 +29,14 @@ const ODD_VALUES: JsonObject = {
 const HOSTILE: JsonObject = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"toString":"text","hasOwnProperty":1,"length":5}')
 
 export const valueLaws: Laws = {
+  async 'odd values and hostile keys that are saved at once, on records that were seen, are answered as get then finds them' ({ store }) {
+    const begun = await Promise.all([begin(store, { set: ODD_VALUES }), begin(store, { set: HOSTILE })])
+    const seen = await Promise.all(begun.map(({ id }) => load(store, id)))
+    const changes = [{ ...put(HOSTILE), unset: ['emoji', 'never there'] }, { ...put(ODD_VALUES), unset: ['toString', '__proto__'] }]
+    const saved = await Promise.all(seen.map((record, n) => saveSeen(store, record, changes[n] ?? put({}))))
+    for (const record of saved) assert.deepEqual(facts(await load(store, found(record).id)), facts(found(record)))
+  },
+
   async 'values read back deep-equal: Unicode, deep nesting, odd keys and numbers' (harness) {
     const { id, secretHash } = await begin(harness.store, { set: ODD_VALUES })
     hasValues(await other(harness).get(id), ODD_VALUES)

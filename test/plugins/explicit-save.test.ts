@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import type { SessionRecord } from '../../src/session/store.js'
+import type { PlainChange, SaveNews, SessionRecord } from '../../src/session/store.js'
 import { anySession, Browser, openApp, setCookies } from '../helpers/session-app.js'
 import type { TestApp } from '../helpers/session-app.js'
 
@@ -108,34 +108,34 @@ t.test('a life that is asked for while a save is under way is saved too, wheneve
   }
 })
 
-t.test('a save tells the store on which record it is made: the one loaded, then the one saved', async (t) => {
+t.test('what a session knows after a save that told only the news is what is stored', async (t) => {
   const { app, store } = await openApp(t, {
     routes: (app) => app.post('/twice', async (request) => {
       const session = anySession(request)
       session.set('a', request.id)
+      session.delete('old')
       await session.save()
+      const between = { values: session.values, expiresAt: session.expiresAt }
       session.set('b', request.id)
-      return {}
+      return between
     })
   })
-  const records: (SessionRecord | null | undefined)[] = []
-  const [get, save] = [store.get.bind(store), store.save.bind(store)]
-  store.get = async (...asked) => {
-    const record = await get(...asked)
-    records.push(record)
-    return record
-  }
-  store.save = async (...asked) => {
-    const saved = await save(...asked)
-    records.push(asked[2].seen, saved)
-    return saved
-  }
+  const saves: (SessionRecord | null)[] = []
+  const seen: SessionRecord[] = []
+  const savedAt = new Date(Date.now() + 5_000)
+  Object.assign(store, {
+    async saveSeen (record: SessionRecord, change: PlainChange): Promise<SaveNews | null> {
+      seen.push(record)
+      const saved = await store.save(record.id, record.secretHash, change)
+      saves.push(saved)
+      return saved && { savedAt, expiresAt: saved.expiresAt }
+    }
+  })
   const browser = new Browser(app)
-  await browser.post('/twice')
-  records.length = 0
-  await browser.post('/twice')
-  const [loaded, seenFirst, savedFirst, seenNext] = records
-  t.ok(loaded)
-  t.equal(seenFirst, loaded)
-  t.equal(seenNext, savedFirst)
+  await browser.post('/set/old/1')
+  const between = (await browser.post('/twice')).json()
+  const [first, last] = saves
+  t.match(first, { expiresAt: new Date(between.expiresAt), values: between.values })
+  t.match(seen[1], { readAt: savedAt, lastSeenAt: savedAt, version: (seen[0]?.version ?? 0) + 1, values: between.values }, 'the next save is made on it')
+  t.same(Object.keys(last?.values ?? {}).sort(), ['a', 'b'])
 })

@@ -3,8 +3,8 @@
 import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import type { SeenEntry } from './row-record.js'
-import { newsOf, recordOf, recordsOf } from './rows.js'
+import { RowRecord } from './row-record.js'
+import { recordsOf, saveOf } from './rows.js'
 import { arrayOf, type Statement, template } from './statement.js'
 import { isTooLarge, slidTo } from './statements.js'
 
@@ -15,17 +15,17 @@ const bucketOf = (instant: string): string => `GREATEST(-2147483648, LEAST(21474
 // planned by itself, for one id: see getMany. The length of the hash is no check (others do not match anyway): it makes
 // the planner expect one row of `claimed`, and so look up by primary key in the updates, however long the batch.
 // Caches are told once a batch: PostgreSQL evaluates a subquery that depends on no row once, and only where it is asked for.
-const saving = (tables: Tables, { isSeen = false, hasSlides = false }: { readonly isSeen?: boolean, readonly hasSlides?: boolean } = {}): string => `
+const saving = (tables: Tables, hasSlides: boolean): string => `
   WITH claimed AS MATERIALIZED (
     SELECT t.*, i.idle, i.changes, CASE WHEN i.changes > 0 THEN
       CASE WHEN i.unset = '[]' THEN t.stored ELSE t.stored - ARRAY(SELECT jsonb_array_elements_text(i.unset::jsonb)) END || i.set::jsonb END AS merged
-    FROM unnest($1::uuid[], $2::bytea[], $3::float8[], $4::integer[], $5::text[], $6::text[]${isSeen ? ', $7::xid[]' : ''})
-      AS i (id, secret_hash, idle, changes, set, unset${isSeen ? ', written_by' : ''})
+    FROM unnest($1::uuid[], $2::bytea[], $3::float8[], $4::integer[], $5::text[], $6::text[], $7::xid[])
+      AS i (id, secret_hash, idle, changes, set, unset, seen)
     CROSS JOIN LATERAL (
-      SELECT t.id, t."values" AS stored, t.version, clock_timestamp() AS at
+      SELECT t.id, t."values" AS stored, t.version, t.xmin = i.seen AS is_seen, clock_timestamp() AS at
       FROM ${tables.sessions} AS t
       WHERE t.id = i.id AND t.secret_hash = i.secret_hash AND t.expires_at > clock_timestamp() AND t.blocked_at IS NULL
-        AND jsonb_typeof(t."values") = 'object'${isSeen ? ' AND t.xmin = i.written_by' : ''}
+        AND jsonb_typeof(t."values") = 'object'
       FOR NO KEY UPDATE SKIP LOCKED) AS t
     WHERE octet_length(i.secret_hash) = 32
   ), saved AS (
@@ -34,7 +34,7 @@ const saving = (tables: Tables, { isSeen = false, hasSlides = false }: { readonl
       expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes > 0 AND NOT ${isTooLarge('c.merged')}
-    RETURNING t.id, t.version, ${isSeen ? newsOf('t') : recordOf('t', 't.last_seen_at')}
+    RETURNING t.id, t.version, ${saveOf('t', 'c.is_seen')}
   )${hasSlides ? slid(tables) : ''}
   SELECT ${recordsOf('s')}, CASE WHEN ${isCached(tables)} THEN (
     SELECT ${tell(tables, "string_agg(concat(s.id, ':', s.version), ',')")} FROM saved AS s HAVING count(*) > 0)::text END AS told
@@ -45,37 +45,31 @@ const slid = (tables: Tables): string => `, slid AS (
     SET expires_at = ${slidTo('c.at', 'coalesce(t.max_age, c.idle)')}, last_seen_at = c.at
     FROM claimed AS c
     WHERE t.id = c.id AND c.changes = 0
-    RETURNING ${recordOf('t', 't.last_seen_at')}
+    RETURNING ${saveOf('t', 'c.is_seen')}
   )`
 
-const SAVE_MANY = template('saveMany', (tables) => saving(tables))
-const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, { hasSlides: true }))
-const SAVE_SEEN_MANY = template('saveMany', (tables) => saving(tables, { isSeen: true }))
+const SAVE_MANY = template('saveMany', (tables) => saving(tables, false))
+const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true))
+/** No row was ever written by this transaction. */
+const NOBODY = '0'
 
 /**
- * Saves and slides what is live, not locked by another, and not too large then: one row with their records, in any order.
+ * Saves and slides what is live, not locked by another, and not too large then: one row with their records, or the news of
+ * those that are as they were seen, in any order.
  *
  * A session that does not come back was not written, and nothing is said of why. No id may stand in `entries` twice; of more
  * than `MOST_IN_BATCH` caches could not be told.
  */
-export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement =>
-  (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, parametersOf(entries))
-
-/**
- * As `saveMany`, of what nothing has changed since it was seen, and tells only the news of it: to tell what is known was a
- * fifth of what a save cost the server, and a longer answer comes in more than one piece.
- */
-export const saveSeenMany = (tables: Tables, entries: readonly SeenEntry[]): Statement =>
-  SAVE_SEEN_MANY(tables, [...parametersOf(entries), arrayOf(entries.map(({ seen }) => seen.writtenBy))])
-
-const parametersOf = (entries: readonly SaveEntry[]): readonly unknown[] => [
+export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
   arrayOf(entries.map(({ id }) => id)),
   arrayOf(entries.map(({ secretHash }) => `\\x${Buffer.from(secretHash.buffer, secretHash.byteOffset, secretHash.byteLength).toString('hex')}`)),
   arrayOf(entries.map(({ change }) => String(change.idleSeconds))),
   arrayOf(entries.map(({ changes }) => String(changes))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
-  arrayOf(entries.map(({ change }) => JSON.stringify(change.unset)))
-]
+  arrayOf(entries.map(({ change }) => JSON.stringify(change.unset))),
+  // rows that were written together name the same transaction: the record must be of this very session
+  arrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) ?? NOBODY : NOBODY))
+])
 
 const CLEAN_UP = template('cleanup', (tables) => `
   WITH leader AS MATERIALIZED (

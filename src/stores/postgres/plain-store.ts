@@ -1,15 +1,14 @@
 import { isIP } from 'node:net'
 import { SessionTooLargeError, StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
-import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, SaveNews, SessionChange, SessionRecord } from '../../session/store.js'
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
 import { codeOf, isDataFault } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
-import { RowRecord, type SeenEntry } from './row-record.js'
-import { type Row, toRecord, toRecords, toSaved } from './rows.js'
+import { type Row, toRecord, toRecords, toSaves } from './rows.js'
 import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
@@ -104,12 +103,10 @@ export class PlainPostgresStore implements BulkStore {
     return toRecords((await this.#database.read(sql.getMany(this.#tables, known), budgetMs))[0])
   }
 
-  async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
+  async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader | (() => SaveNews)>> {
     const known = entries.filter(({ id }) => isUuid(id))
     if (known.length === 0) return new Map()
-    return isSeen(known)
-      ? toSaved((await this.#database.write(bulk.saveSeenMany(this.#tables, known), budgetMs))[0], known)
-      : toRecords((await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))[0])
+    return toSaves((await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))[0])
   }
 
   isFaultOfOne (error: unknown): boolean {
@@ -155,12 +152,6 @@ function isNamedByTokens (error: unknown): boolean {
 /** A change of the time columns alone. */
 function isSlide ({ set, unset, maxAge, renew }: SessionChange): boolean {
   return renew === undefined && maxAge === undefined && unset.length === 0 && Object.keys(set).length === 0
-}
-
-/** Whether each of them is one change of a record that this module has read. */
-function isSeen (entries: readonly SaveEntry[]): entries is readonly SeenEntry[] {
-  // rows that were written together name the same transaction: the record must be of this very session
-  return entries.every(({ id, changes, seen }) => changes === 1 && seen instanceof RowRecord && seen.id === id)
 }
 
 /** @throws SessionTooLargeError when the statement wrote nothing for that */

@@ -12,15 +12,16 @@
 import type { Claims, NewSession, SessionChange } from '../../session/store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { recordsOf, recordOf } from './rows.js'
+import { loadedOf, recordOf, recordsOf } from './rows.js'
 import { arrayOf, type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
 const MAX_VALUES_BYTES = 262_144
 
 /**
- * In SQL: whether computed values are over the limit. They are only turned to text where they could be: the most that one
- * byte of theirs becomes are 39 characters (1e308).
+ * In SQL: whether computed values are over the limit. They are only turned to text where they could be: what JSON.stringify
+ * writes becomes some 21 characters a byte at most (1e255). Longer numbers, which only a hand in psql can write, pass while
+ * they are few.
  */
 export const isTooLarge = (values: string): string =>
   `(pg_column_size(${values}) > ${MAX_VALUES_BYTES / 64} AND octet_length(${values}::text) > ${MAX_VALUES_BYTES})`
@@ -34,7 +35,7 @@ export const slidTo = (at: string, seconds: string): string => `LEAST(${at} + ${
 const userLock = (tables: Tables, userId: string): string => `pg_advisory_xact_lock(hashtextextended('${tables.lockKey}user:' || ${userId}, 0))`
 
 const GET = template('get', (tables) => `
-  SELECT ${recordOf('t', 'now()')}
+  SELECT ${loadedOf('t')}
   FROM ${tables.sessions} AS t
   WHERE t.id = $1::uuid AND ${live('t', 'now()')}`)
 
@@ -46,7 +47,7 @@ export const get = (tables: Tables, id: string): Statement => GET(tables, [id])
 const GET_MANY = template('getMany', (tables) => `
   SELECT ${recordsOf('found')}
   FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-    SELECT ${recordOf('t', 'now()')}
+    SELECT ${loadedOf('t')}
     FROM ${tables.sessions} AS t
     WHERE t.id = wanted.id AND ${live('t', 'now()')}
     OFFSET 0) AS found`)

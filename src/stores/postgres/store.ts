@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../../session/store.js'
-import { batched } from '../batched.js'
+import type { Claims, CleanupOptions, CreatedRecord, NewSession, PlainChange, SaveNews, SessionChange, SessionRecord } from '../../session/store.js'
+import { batched, type BatchedStore } from '../batched.js'
 import type { ChangeSink, ChangeWatch, WatchedStore, WatchOptions } from '../change-watch.js'
 import { ChangeFeed } from './change-feed.js'
 import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
@@ -17,7 +17,7 @@ export type { PostgresStoreOptions } from './connect.js'
  * The composition of `PlainPostgresStore`, one statement a method, and `batched`. The tables must exist: see `migrate`.
  */
 export class PostgresStore implements WatchedStore {
-  readonly #store: Store
+  readonly #store: BatchedStore
   readonly #database: Database
   readonly #tables: Tables
   /** `null`: there is no direct connection. */
@@ -44,6 +44,11 @@ export class PostgresStore implements WatchedStore {
 
   save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null> {
     return this.#store.save(id, secretHash, change)
+  }
+
+  saveSeen (seen: SessionRecord, change: PlainChange): Promise<SessionRecord | SaveNews | null> {
+    // whoever has overridden `save`, or stands in its place, is to see every save
+    return this.save === PostgresStore.prototype.save ? this.#store.saveSeen(seen, change) : this.save(seen.id, seen.secretHash, change)
   }
 
   delete (id: string, secretHash?: Uint8Array): Promise<boolean> { return this.#store.delete(id, secretHash) }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import t from 'tap'
+import { newId } from '../../../src/core/credential.js'
 import type { SessionRecord } from '../../../src/session/store.js'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { tables } from '../../../src/stores/postgres/names.js'
@@ -8,7 +9,7 @@ import { PlainPostgresStore } from '../../../src/stores/postgres/plain-store.js'
 import { Database } from '../../../src/stores/postgres/query.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
 import { ownServer } from '../../helpers/pg-server.js'
-import { deadlocks, found, lockWaits, newSession, postgresStore, put, SLIDE, until, upTo, whileLocked } from '../../helpers/pg-store.js'
+import { deadlocks, found, freshHash, lockWaits, newSession, postgresStore, put, SLIDE, until, upTo, whileLocked } from '../../helpers/pg-store.js'
 
 const BATCHES_A_SIDE = 5_000
 const SESSIONS = 32
@@ -69,38 +70,40 @@ void t.test('a row that another connection has locked delays no other session of
   t.same((await last)?.values, { n: 0 })
 })
 
-void t.test('a batch of saves on records that were seen writes none of a row that has changed since', async (t) => {
+void t.test('a batch of saves tells only the news of a row that is as it was seen, and all of one that has changed since', async (t) => {
   const { store, pool, openPool } = await postgresStore(t)
   const plain = new PlainPostgresStore(new Database({ pool: openPool(), named: true }), tables())
-  const sessions = await Promise.all(upTo(7).map((n) => store.create(newSession({ userId: `user ${n}`, set: { old: n } }))))
+  const sessions = await Promise.all(upTo(6).map((n) => store.create(newSession({ userId: `user ${n}`, set: { n } }))))
   const seen = await Promise.all(sessions.map(async ({ id }) => found(await store.get(id))))
-  const ofOne = (n: number): [string, Uint8Array] => [found(seen[n]).id, found(seen[n]).secretHash]
-  await store.save(...ofOne(1), put({ theirs: 1 }))
-  await store.save(...ofOne(2), SLIDE)
+  const [slid, saved, edited] = seen.map((record) => found(record))
+  await store.save(found(slid).id, found(slid).secretHash, SLIDE)
+  await store.save(found(saved).id, found(saved).secretHash, put({ theirs: 1 }))
+  await pool.query('UPDATE sessions SET user_agent = $2 WHERE id = $1', [found(edited).id, 'a hand'])
   await store.setClaims('user 3', { isAdmin: true })
-  await pool.query('UPDATE sessions SET user_agent = $2 WHERE id = $1', [ofOne(4)[0], 'a hand'])
-  await store.block(ofOne(5)[0], 'test')
-  const saved = await plain.saveMany(seen.map((record, n) => ({ ...saving(record, 1), change: put({ mine: n }), seen: record })))
-  t.same([...saved.keys()].sort(), [ofOne(0)[0], ofOne(6)[0]].sort())
-  const { rows } = await pool.query("SELECT id FROM sessions WHERE \"values\" ? 'mine'")
-  t.same(rows.map(({ id }) => id).sort(), [...saved.keys()].sort(), 'and of the others nothing is written')
-  const { readAt: _savedAt, ...answer } = found(saved.get(ofOne(6)[0])?.())
-  const { readAt: _readAt, ...read } = found(await store.get(ofOne(6)[0]))
-  t.same(answer, read, 'the answer is as it is read then')
+  const save = async (kinds: readonly number[]): Promise<unknown[]> => {
+    const answers = await plain.saveMany(seen.map((record, n) => ({ ...saving(record, kinds[n] ?? 0), seen: record })))
+    return seen.map(({ id }) => answers.get(id)?.())
+  }
+  const [first, second, third, fourth, fifth, sixth] = await save([1, 1, 1, 1, 1, 0])
+  t.match([first, second, third, fourth], [{ values: { n: 1 } }, { values: { n: 1, theirs: 1 } }, { userAgent: 'a hand' }, { claims: { isAdmin: true } }])
+  for (const [news, record] of [[fifth, seen[4]], [sixth, seen[5]]] as const) {
+    const { expiresAt, lastSeenAt } = found(await store.get(found(record).id))
+    t.same(news, { savedAt: lastSeenAt, expiresAt })
+  }
+  t.ok((await save(upTo(6))).every((answer) => typeof answer === 'object' && answer !== null && 'values' in answer), 'and now each has changed')
 })
 
 void t.test('a record of another session, written by the same transaction, is not taken for the one that was saved', async (t) => {
   const { store, openPool } = await postgresStore(t)
   const plain = new PlainPostgresStore(new Database({ pool: openPool(), named: true }), tables())
   const sessions = await Promise.all(upTo(2).map((n) => store.create(newSession({ set: { n } }))))
-  await plain.saveMany(sessions.map((record) => saving(record, 1)))
+  await plain.saveMany(sessions.map((record, n) => ({ ...saving(record, 1), change: put({ m: n }) })))
   const [one, two] = await Promise.all(sessions.map(async ({ id }) => found(await store.get(id))))
-  const saved = await plain.saveMany([{ ...saving(found(one), 1), change: put({ m: 1 }), seen: found(two) }])
-  t.same(saved.get(found(one).id)?.().values, { n: 1, m: 1 })
-  t.equal(saved.get(found(one).id)?.().id, found(one).id)
+  const saved = await plain.saveMany([{ ...saving(found(one), 1), change: put({ k: 1 }), seen: found(two) }])
+  t.match(saved.get(found(one).id)?.(), { id: found(one).id, values: { n: 0, m: 0, k: 1 } })
 })
 
-void t.test('a row that another changes between the batch\'s look at it and its lock is not saved on what was seen', async (t) => {
+void t.test('a row that another changes between the batch\'s look at it and its lock comes back whole', async (t) => {
   const { store, pool, openPool } = await postgresStore(t)
   const role = `policed_${randomBytes(8).toString('hex')}`
   t.teardown(() => pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
@@ -114,14 +117,47 @@ void t.test('a row that another changes between the batch\'s look at it and its 
     ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
     CREATE POLICY paused ON sessions TO ${role} USING (paused())`)
   const plain = new PlainPostgresStore(new Database({ pool: openPool({ options: `-c role=${role}` }), named: true }), tables())
-  const saved = await whileLocked(pool, 'SELECT pg_advisory_xact_lock(7)', [], async () => {
-    const answer = plain.saveMany([{ ...saving(seen, 1), change: put({ mine: 1 }), seen }])
+  const [saving] = await whileLocked(pool, 'SELECT pg_advisory_xact_lock(7)', [], async () => {
+    const answer = plain.saveMany([{ id, secretHash, change: put({ mine: 1 }), changes: 1, seen }])
     await lockWaits(pool, 1)
     await store.save(id, secretHash, put({ theirs: 1 }))
     return [answer]
   })
-  t.equal((await saved[0])?.size, 0)
-  t.same((await store.get(id))?.values, { a: 1, theirs: 1 })
+  t.match((await saving)?.get(id)?.(), { values: { a: 1, theirs: 1, mine: 1 }, version: 3 })
+})
+
+void t.test('whoever stands in front of save sees every save', async (t) => {
+  const { connectionString } = await postgresStore(t)
+  class Audited extends PostgresStore {
+    readonly audited: string[] = []
+    override async save (...given: Parameters<PostgresStore['save']>): Promise<SessionRecord | null> {
+      this.audited.push(given[0])
+      return await super.save(...given)
+    }
+  }
+  const store = new Audited({ connectionString })
+  t.teardown(() => store.close())
+  const { id } = await store.create(newSession())
+  t.match(await store.saveSeen(found(await store.get(id)), put({ a: 1 })), { values: { a: 1 } })
+  t.same(store.audited, [id])
+})
+
+void t.test('sessions are begun, read, saved, renewed and slid on a partitioned table too', async (t) => {
+  const { store, pool } = await postgresStore(t)
+  await pool.query(`
+    ALTER TABLE sessions RENAME TO plain;
+    CREATE TABLE sessions (LIKE plain INCLUDING DEFAULTS) PARTITION BY HASH (id);
+    CREATE TABLE sessions_0 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE sessions_1 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    ALTER TABLE sessions ADD PRIMARY KEY (id);
+    CREATE TRIGGER bucket BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION sessions_lower_expiry_bucket()`)
+  const begun = await Promise.all(upTo(16).map((n) => store.create(newSession({ set: { n } }))))
+  const seen = await Promise.all(begun.map(async ({ id }) => found(await store.get(id))))
+  const saved = await Promise.all(seen.map((record, n) => store.saveSeen(record, n % 2 === 0 ? put({ m: n }) : SLIDE)))
+  t.ok(saved.every((answer) => answer !== null && 'savedAt' in answer))
+  const renewed = await Promise.all(seen.map(({ id, secretHash }) =>
+    store.save(id, secretHash, { ...SLIDE, renew: { id: newId(), secretHash: freshHash(), keep: 'all' } })))
+  t.same(renewed.map((record) => record?.values), upTo(16).map((n) => n % 2 === 0 ? { n, m: n } : { n }))
 })
 
 void t.test('what is too large within a batch fails for its own caller alone', async (t) => {
@@ -163,7 +199,7 @@ void t.test('a slide in a batch writes neither values nor version', async (t) =>
   await pool.query('CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE \'values or version written\'; END $$')
   await pool.query('CREATE TRIGGER refuse BEFORE UPDATE OF "values", version, claims, max_age, expiry_bucket ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()')
   const slid = await plain.saveMany(sessions.map(({ id, secretHash }) => ({ id, secretHash, change: SLIDE, changes: 0 })))
-  t.same([...slid.values()].map((read) => read().version), [1, 1])
+  t.match([...slid.values()].map((read) => read()), [{ version: 1 }, { version: 1 }])
   for (const { id, secretHash } of sessions) t.equal((await store.save(id, secretHash, SLIDE))?.version, 1)
 })
 

@@ -1,10 +1,9 @@
 import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { newId } from '../../../src/core/credential.js'
-import { cleanUp, saveMany, saveSeenMany } from '../../../src/stores/postgres/bulk-statements.js'
+import { cleanUp, saveMany } from '../../../src/stores/postgres/bulk-statements.js'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { tables } from '../../../src/stores/postgres/names.js'
-import { RowRecord } from '../../../src/stores/postgres/row-record.js'
 import type { Statement } from '../../../src/stores/postgres/statement.js'
 import * as sql from '../../../src/stores/postgres/statements.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
@@ -16,11 +15,8 @@ const BATCH = 128
 const BEFORE_ALL = { bucket: -2_147_483_648, id: '00000000-0000-0000-0000-000000000000' }
 const names = tables()
 const hash = freshHash()
-const NOW = new Date()
 const renewal = { ...put({ a: 1 }), renew: { id: newId(), secretHash: hash, keep: ['a'], dropsTokens: true } }
 const replacing = { id: newId(), secretHash: hash, carry: {} }
-
-const SEEN = { ...newSession(), values: {}, createdAt: NOW, expiresAt: NOW, absoluteExpiresAt: NOW, lastSeenAt: NOW, authenticatedAt: null, blockedAt: null, blockedReason: null, version: 1, readAt: NOW }
 
 const STATEMENTS: readonly Statement[] = [
   sql.get(names, newId()),
@@ -38,7 +34,6 @@ const STATEMENTS: readonly Statement[] = [
   sql.setClaims(names, 'ada', {}),
   saveMany(names, upTo(BATCH).map((n) => ({ id: newId(), secretHash: freshHash(), change: n % 2 === 0 ? SLIDE : put({ a: n }), changes: n % 2 }))),
   saveMany(names, upTo(BATCH).map((n) => ({ id: newId(), secretHash: freshHash(), change: put({ a: n }), changes: 1 }))),
-  saveSeenMany(names, upTo(BATCH).map((n) => ({ id: newId(), secretHash: freshHash(), change: put({ a: n }), changes: 1, seen: new RowRecord(SEEN, '700') }))),
   cleanUp(names, BEFORE_ALL, 1_000)
 ]
 

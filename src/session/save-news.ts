@@ -1,0 +1,25 @@
+import type { JsonObject, SaveNews, SessionRecord, ValuesPatch } from './store.js'
+
+/**
+ * The record of a session after a save, whole or as the news: those are told of a session that is else as it was seen.
+ *
+ * @param seen nobody has changed it since the store gave it
+ * @param patch what was saved; empty: a slide
+ */
+export function recordAfter (answer: SessionRecord | SaveNews | null, seen: SessionRecord, patch: ValuesPatch): SessionRecord | null {
+  if (answer === null || !('savedAt' in answer)) return answer
+  const isSlide = patch.unset.length === 0 && Object.keys(patch.set).length === 0
+  return {
+    ...seen,
+    values: isSlide ? seen.values : patched(seen.values, patch),
+    version: isSlide ? seen.version : seen.version + 1,
+    expiresAt: answer.expiresAt,
+    lastSeenAt: answer.savedAt,
+    readAt: answer.savedAt
+  }
+}
+
+function patched (values: JsonObject, { set, unset }: ValuesPatch): JsonObject {
+  if (unset.length === 0) return { ...values, ...set }
+  return { ...Object.fromEntries(Object.entries(values).filter(([key]) => !unset.includes(key))), ...set }
+}
