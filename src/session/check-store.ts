@@ -11,4 +11,6 @@ export function checkStore (given: unknown): asserts given is Store {
   for (const method of METHODS) {
     if (typeof Reflect.get(given, method) !== 'function') throw new TypeError(`"store" option must be a Store; it has no method "${method}"`)
   }
+  const saveSeen: unknown = Reflect.get(given, 'saveSeen')
+  if (saveSeen !== undefined && typeof saveSeen !== 'function') throw new TypeError(`"store" option must be a Store; its "saveSeen" is no method: ${show(saveSeen)}`)
 }

@@ -130,10 +130,9 @@ export class SessionRow {
     const { id, secretHash } = seen
     const { idleSeconds, maxAge: asked } = this
     const { store } = this.#host
-    const answer = asked === undefined && store.saveSeen !== undefined
-      ? await store.saveSeen(seen, { set, unset, idleSeconds })
+    const saved = asked === undefined && store.saveSeen !== undefined
+      ? recordAfter(await store.saveSeen(seen, { set, unset, idleSeconds }), seen, { set, unset })
       : await store.save(id, secretHash, asked === undefined ? { set, unset, idleSeconds } : { set, unset, idleSeconds, maxAge: asked })
-    const saved = recordAfter(answer, seen, { set, unset })
     if (saved === null) throw new SessionGoneError()
     const isTaken = asked === undefined || saved.maxAge === (asked && Math.ceil(asked))
     this.#cookieLife = isTaken ? null : asked

@@ -1,13 +1,13 @@
 import type { JsonObject, SaveNews, SessionRecord, ValuesPatch } from './store.js'
 
 /**
- * The record of a session after a save, whole or as the news: those are told of a session that is else as it was seen.
+ * The record of a session after `saveSeen`, whole or as the news: those are told of a session that is else as it was seen.
  *
  * @param seen nobody has changed it since the store gave it
  * @param patch what was saved; empty: a slide
  */
 export function recordAfter (answer: SessionRecord | SaveNews | null, seen: SessionRecord, patch: ValuesPatch): SessionRecord | null {
-  if (answer === null || !('savedAt' in answer)) return answer
+  if (answer === null || 'id' in answer) return answer
   const isSlide = patch.unset.length === 0 && Object.keys(patch.set).length === 0
   return {
     ...seen,

@@ -22,7 +22,7 @@ export interface SessionRecord {
   /** SHA-256 of the secret in the cookie, 32 bytes. The store never sees the secret. */
   readonly secretHash: Uint8Array
   readonly userId: string | null
-  /** What a hand in the database has made no object, a manager takes for a broken session, and ends it. */
+  /** In any order. What a hand in the database has made no object, a manager takes for a broken session, and ends it. */
   readonly values: JsonObject
   readonly claims: Claims
   readonly createdAt: Date
@@ -115,7 +115,7 @@ export interface SessionChange extends ValuesPatch {
 }
 
 /** A change of the values, or, with an empty patch, a slide. */
-export type PlainChange = Omit<SessionChange, 'maxAge' | 'renew'>
+export type PlainChange = Omit<SessionChange, 'maxAge' | 'renew'> & { readonly maxAge?: never, readonly renew?: never }
 
 /**
  * What there is to tell of a save where nothing else had changed: the session is as it was seen, with the patch, a version
@@ -164,9 +164,9 @@ export interface Store {
    */
   save (id: string, secretHash: Uint8Array, change: SessionChange): Promise<SessionRecord | null>
   /**
-   * As `save`, by who knows the session: `seen` is its record as this store has given it. Where nothing of the session has
-   * changed since, whoever did it, the answer may be no more than the news. A store may do without this method: then `save`
-   * is called instead.
+   * As `save`, by who knows the session: `seen` is its record as this store has given it, or as it was made of one and of
+   * news. Where nothing of the session has changed since, whoever did it, the answer may be no more than the news. A store
+   * may do without this method: then `save` is called instead. What stands in front of a store that has it must see to both.
    */
   saveSeen? (seen: SessionRecord, change: PlainChange): Promise<SessionRecord | SaveNews | null>
   /**

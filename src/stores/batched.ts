@@ -1,4 +1,4 @@
-import type { SessionChange, Store } from '../session/store.js'
+import type { PlainChange, SessionChange, Store } from '../session/store.js'
 import type { QueueTimes } from './batch-sender.js'
 import type { BulkStore } from './bulk-store.js'
 import { LoadQueue } from './load-queue.js'
@@ -24,7 +24,7 @@ export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Bat
     create: (session) => store.create(session),
     get: (id) => loads.get(id),
     save: (id, secretHash, change) => isPlain(change) ? saves.save(id, secretHash, change) : store.save(id, secretHash, change),
-    saveSeen: (seen, change) => saves.save(seen.id, seen.secretHash, change, seen),
+    saveSeen: (seen, change) => isPlain(change) ? saves.save(seen.id, seen.secretHash, change, seen) : store.save(seen.id, seen.secretHash, change),
     delete: (id, secretHash) => store.delete(id, secretHash),
     cleanup: (options) => store.cleanup(options),
     compareAndSave: (id, secretHash, version, change) => store.compareAndSave(id, secretHash, version, change),
@@ -40,6 +40,6 @@ export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Bat
   }
 }
 
-function isPlain ({ maxAge, renew }: SessionChange): boolean {
-  return maxAge === undefined && renew === undefined
+function isPlain (change: SessionChange): change is PlainChange {
+  return change.maxAge === undefined && change.renew === undefined
 }

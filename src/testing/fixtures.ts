@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { hashSecret, newId, newSecret } from '../core/credential.js'
 import { recordAfter } from '../session/save-news.js'
-import type { CreatedRecord, JsonObject, NewSession, SessionChange, SessionRecord, Store } from '../session/store.js'
+import type { CreatedRecord, JsonObject, NewSession, PlainChange, SessionChange, SessionRecord, Store } from '../session/store.js'
 import type { StoreHarness } from './harness.js'
 
 export const MINUTE = 60
@@ -55,7 +55,8 @@ export function renewal (keep: readonly string[] | 'all' = [], id = newId()): No
 }
 
 /** A save on a record that was seen, where the store has a method for it: the news are taken as a session takes them. */
-export async function saveSeen (store: Store, seen: SessionRecord, change: SessionChange): Promise<SessionRecord | null> {
+export async function saveSeen (store: Store, seen: SessionRecord, { set, unset, idleSeconds }: SessionChange): Promise<SessionRecord | null> {
+  const change: PlainChange = { set, unset, idleSeconds }
   const answer = store.saveSeen === undefined ? await store.save(seen.id, seen.secretHash, change) : await store.saveSeen(seen, change)
   return recordAfter(answer, seen, change)
 }

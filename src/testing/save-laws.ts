@@ -36,8 +36,8 @@ export const saveLaws: Laws = {
     assert.deepEqual(answers[3]?.claims, { isAdmin: true })
     const living = answers.filter((record) => record !== null)
     for (const record of living) assert.deepEqual(facts(await load(theirs, record.id)), facts(record))
-    const again = await Promise.all(living.map(({ id }) => load(store, id)))
     for (const change of [put({ mine: 2 }), slide(2 * HOUR), { ...put({ b: 3 }), unset: ['mine', 'c'] }]) {
+      const again = await Promise.all(living.map(({ id }) => load(store, id)))
       for (const record of await saveAll(again, change)) assert.deepEqual(facts(await load(theirs, found(record).id)), facts(found(record)))
     }
   },

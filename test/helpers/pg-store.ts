@@ -2,7 +2,7 @@
 
 import type pg from 'pg'
 import type { Test } from 'tap'
-import type { JsonObject, SessionChange, SessionRecord } from '../../src/session/store.js'
+import type { JsonObject, PlainChange, SessionRecord } from '../../src/session/store.js'
 import { migrate } from '../../src/stores/postgres/migrate.js'
 import { PostgresStore, type PostgresStoreOptions } from '../../src/stores/postgres/store.js'
 import { type FreshDatabase, freshDatabase } from './database.js'
@@ -27,8 +27,8 @@ export async function postgresStore (t: Test): Promise<StoreOnPostgres> {
 
 export { freshHash, newSession } from '../../src/testing/fixtures.js'
 
-export const put = (set: JsonObject): SessionChange => ({ set, unset: [], idleSeconds: 3_600 })
-export const SLIDE: SessionChange = { set: {}, unset: [], idleSeconds: 3_600 }
+export const put = (set: JsonObject): PlainChange => ({ set, unset: [], idleSeconds: 3_600 })
+export const SLIDE: PlainChange = { set: {}, unset: [], idleSeconds: 3_600 }
 export const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
 export interface SeedOptions {

@@ -1,6 +1,6 @@
 import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
 
-/** A record that knows by which transaction its row was written. A copy of it does not. */
+/** A record that may know by which transaction its row was written. A copy of it does not. */
 export class RowRecord implements SessionRecord {
   readonly id: string
   readonly secretHash: Uint8Array
@@ -19,10 +19,10 @@ export class RowRecord implements SessionRecord {
   readonly blockedReason: string | null
   readonly version: number
   readonly readAt: Date
-  readonly #writer: string
+  readonly #writer: string | null
 
-  /** @param writer the row's xmin when it was read */
-  constructor (fields: SessionRecord, writer: string) {
+  /** @param writer the row's xmin when it was read; `null`: not known */
+  constructor (fields: SessionRecord, writer: string | null) {
     this.id = fields.id
     this.secretHash = fields.secretHash
     this.userId = fields.userId

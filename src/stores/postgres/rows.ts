@@ -96,12 +96,12 @@ export function toRecord (row: Row): SessionRecord {
   return recordFrom(JSON.parse(text(row, 'record')) as RecordRow | LoadedRow)
 }
 
-function recordFrom (row: RecordRow | LoadedRow): SessionRecord {
+function recordFrom (row: RecordRow | LoadedRow): RowRecord {
   const [
     id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
     maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
   ] = row
-  const record = {
+  return new RowRecord({
     id,
     secretHash: new Uint8Array(Buffer.from(secretHash, 'hex')),
     userId,
@@ -119,8 +119,7 @@ function recordFrom (row: RecordRow | LoadedRow): SessionRecord {
     blockedReason,
     version,
     readAt: toDate(readAt)
-  }
-  return row.length === 18 ? new RowRecord(record, row[17]) : record
+  }, row.length === 18 ? row[17] : null)
 }
 
 /** @throws TypeError when the statement did not select the column or it is null: an error of this module's own */

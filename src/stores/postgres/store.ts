@@ -47,8 +47,8 @@ export class PostgresStore implements WatchedStore {
   }
 
   saveSeen (seen: SessionRecord, change: PlainChange): Promise<SessionRecord | SaveNews | null> {
-    // whoever has overridden `save`, or stands in its place, is to see every save
-    return this.save === PostgresStore.prototype.save ? this.#store.saveSeen(seen, change) : this.save(seen.id, seen.secretHash, change)
+    // whoever has overridden or patched `save` is to see every save
+    return this.save === SAVE ? this.#store.saveSeen(seen, change) : this.save(seen.id, seen.secretHash, change)
   }
 
   delete (id: string, secretHash?: Uint8Array): Promise<boolean> { return this.#store.delete(id, secretHash) }
@@ -100,3 +100,5 @@ export class PostgresStore implements WatchedStore {
     return this.#closed
   }
 }
+
+const SAVE = PostgresStore.prototype.save

@@ -126,7 +126,7 @@ void t.test('a row that another changes between the batch\'s look at it and its 
   t.match((await saving)?.get(id)?.(), { values: { a: 1, theirs: 1, mine: 1 }, version: 3 })
 })
 
-void t.test('whoever stands in front of save sees every save', async (t) => {
+void t.test('whoever overrides or patches save sees every save', async (t) => {
   const { connectionString } = await postgresStore(t)
   class Audited extends PostgresStore {
     readonly audited: string[] = []
@@ -140,6 +140,17 @@ void t.test('whoever stands in front of save sees every save', async (t) => {
   const { id } = await store.create(newSession())
   t.match(await store.saveSeen(found(await store.get(id)), put({ a: 1 })), { values: { a: 1 } })
   t.same(store.audited, [id])
+  const { save } = PostgresStore.prototype
+  t.teardown(() => { PostgresStore.prototype.save = save })
+  const patched: string[] = []
+  PostgresStore.prototype.save = async function (...given) {
+    patched.push(given[0])
+    return await save.apply(this, given)
+  }
+  const plain = new PostgresStore({ connectionString })
+  t.teardown(() => plain.close())
+  t.match(await plain.saveSeen(found(await plain.get(id)), put({ b: 2 })), { values: { a: 1, b: 2 } })
+  t.same(patched, [id])
 })
 
 void t.test('sessions are begun, read, saved, renewed and slid on a partitioned table too', async (t) => {
