@@ -68,10 +68,10 @@ export async function untilRefused (url: string, access: string): Promise<number
 
 /**
  * Whether a message to PostgreSQL is sent for no request: by the revocation feed, whose statements alone are not prepared
- * under a name, or by what is kept of events and counts.
+ * under a name, or by what is kept of events and counts. What begins and ends a transaction says nothing: what stands within does.
  */
 export const isInBackground = (text: string): boolean =>
-  text.includes('pg_notify') || text.startsWith('\0\0') || /silverback_(?:recordEvents|addCounts|sampleLiveSessions)_/.test(text)
+  text.includes('pg_notify') || text.startsWith('\0\0') || /^(?:BEGIN|COMMIT)\b/.test(text) || /silverback_(?:recordEvents|addCounts|sampleLiveSessions)_/.test(text)
 
 /** Makes the lineage and its session older, as if so many seconds had passed since everything that is noted in them. */
 export async function age (pool: pg.Pool, sessionId: string, seconds: number): Promise<void> {
