@@ -92,7 +92,7 @@ async function waysOf (connectionString, count) {
 }
 
 /**
- * For each statement how to send it from here, `statement(random)`, and from pgbench, `script(clients)`. Of several
+ * For each statement how to send it from here, `statement(caller, callers)`, and from pgbench, `script(clients)`. Of several
  * clients each writes to sessions of its own: a batch of saves passes over those that another has locked. Of a save all of
  * the record comes back: nothing was seen before.
  */

@@ -1,4 +1,5 @@
-import type { JsonObject, SaveNews, SessionRecord, ValuesPatch } from './store.js'
+import { isEmptyPatch, patched } from './patch.js'
+import type { SaveNews, SessionRecord, ValuesPatch } from './store.js'
 
 /**
  * The record of a session after `saveSeen`, whole or as the news: those are told of a session that is else as it was seen.
@@ -8,7 +9,7 @@ import type { JsonObject, SaveNews, SessionRecord, ValuesPatch } from './store.j
  */
 export function recordAfter (answer: SessionRecord | SaveNews | null, seen: SessionRecord, patch: ValuesPatch): SessionRecord | null {
   if (answer === null || 'id' in answer) return answer
-  const isSlide = patch.unset.length === 0 && Object.keys(patch.set).length === 0
+  const isSlide = isEmptyPatch(patch)
   return {
     ...seen,
     values: isSlide ? seen.values : patched(seen.values, patch),
@@ -17,9 +18,4 @@ export function recordAfter (answer: SessionRecord | SaveNews | null, seen: Sess
     lastSeenAt: answer.savedAt,
     readAt: answer.savedAt
   }
-}
-
-function patched (values: JsonObject, { set, unset }: ValuesPatch): JsonObject {
-  if (unset.length === 0) return { ...values, ...set }
-  return { ...Object.fromEntries(Object.entries(values).filter(([key]) => !unset.includes(key))), ...set }
 }

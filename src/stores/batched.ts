@@ -6,6 +6,7 @@ import { SaveQueue } from './save-queue.js'
 
 const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
 
+/** What `batched` makes. */
 export type BatchedStore = Store & Required<Pick<Store, 'saveSeen'>>
 
 /**

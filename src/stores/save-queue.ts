@@ -1,3 +1,4 @@
+import { isEmptyPatch } from '../session/patch.js'
 import type { PlainChange, SaveNews, SessionRecord } from '../session/store.js'
 import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import type { BulkStore, SaveEntry } from './bulk-store.js'
@@ -123,13 +124,13 @@ function copyOf ({ set, unset, idleSeconds }: PlainChange): PlainChange {
 /** The parts as one change: of each key, the last word counts. */
 function merged ({ id, secretHash, parts }: Entry): SaveEntry {
   const [only] = parts
-  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmpty(only.change) ? 0 : 1, seen: only.seen }
+  if (parts.length === 1 && only !== undefined) return { id, secretHash, change: only.change, changes: isEmptyPatch(only.change) ? 0 : 1, seen: only.seen }
   const set = new Map<string, PlainChange['set'][string]>()
   const unset = new Set<string>()
   let idleSeconds = 0
   let changes = 0
   for (const { change } of parts) {
-    if (!isEmpty(change)) changes++
+    if (!isEmptyPatch(change)) changes++
     for (const key of change.unset) {
       set.delete(key)
       unset.add(key)
@@ -142,6 +143,3 @@ function merged ({ id, secretHash, parts }: Entry): SaveEntry {
   }
   return { id, secretHash, change: { set: Object.fromEntries(set), unset: [...unset], idleSeconds }, changes }
 }
-
-/** Whether it changes no value. */
-const isEmpty = ({ set, unset }: PlainChange): boolean => unset.length === 0 && Object.keys(set).length === 0

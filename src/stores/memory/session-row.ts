@@ -1,7 +1,8 @@
 /** A session as the memory store holds it: JSON text and numbers, so that nothing is shared with a caller. */
 
 import { SessionTooLargeError } from '../../core/errors.js'
-import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord, ValuesPatch } from '../../session/store.js'
+import { isEmptyPatch, patched } from '../../session/patch.js'
+import type { Claims, JsonObject, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
 import type { Lineage } from '../../tokens/rotation.js'
 
 /** Most bytes of a session's values, as JSON in UTF-8. */
@@ -47,7 +48,7 @@ export function firstRow (session: NewSession, carried: JsonObject | null, now: 
     id: session.id,
     secretHash: Uint8Array.from(session.secretHash),
     userId: session.userId,
-    valuesText: patched(carried ?? {}, session),
+    valuesText: textOf(patched(carried ?? {}, session)),
     claimsText: JSON.stringify(session.claims),
     createdAt: now,
     expiresAt: Math.min(now + session.idleSeconds * 1000, absoluteExpiresAt),
@@ -74,14 +75,14 @@ export function changedRow (row: SessionRow, change: SessionChange, now: number)
   const lineage = renew?.dropsTokens === true ? null : row.lineage
   const { maxAge = row.maxAge } = lineage === null ? change : row
   const seen = { ...row, maxAge, lastSeenAt: now, expiresAt: slidTo(now, maxAge ?? change.idleSeconds, row) }
-  if (renew === undefined && Object.keys(change.set).length === 0 && change.unset.length === 0) return seen
+  if (renew === undefined && isEmptyPatch(change)) return seen
   const stored = parsed(row.valuesText)
-  if (renew === undefined) return { ...seen, valuesText: patched(stored, change), version: row.version + 1 }
+  if (renew === undefined) return { ...seen, valuesText: textOf(patched(stored, change)), version: row.version + 1 }
   return {
     ...seen,
     id: lineage === null ? renew.id : row.id,
     secretHash: Uint8Array.from(renew.secretHash),
-    valuesText: patched(renew.keep === 'all' ? stored : only(stored, renew.keep), change),
+    valuesText: textOf(patched(renew.keep === 'all' ? stored : only(stored, renew.keep), change)),
     authenticatedAt: renew.reauthenticates === true ? now : row.authenticatedAt,
     version: row.version + 1,
     lineage
@@ -129,10 +130,8 @@ function only (values: JsonObject, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(values).filter(([key]) => keys.includes(key)))
 }
 
-// Object.fromEntries defines its keys, it does not assign them: `__proto__` is a key like any other
-function patched (values: JsonObject, { set, unset }: ValuesPatch): string {
-  const kept = Object.entries(values).filter(([key]) => !unset.includes(key))
-  const text = JSON.stringify(Object.fromEntries([...kept, ...Object.entries(set)]))
+function textOf (values: JsonObject): string {
+  const text = JSON.stringify(values)
   if (Buffer.byteLength(text) > MAX_VALUES_BYTES) throw new SessionTooLargeError()
   return text
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { SessionTooLargeError, StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
+import { isEmptyPatch } from '../../session/patch.js'
 import type { Claims, CleanupOptions, CreatedRecord, NewSession, SaveNews, SessionChange, SessionRecord } from '../../session/store.js'
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
@@ -150,8 +151,8 @@ function isNamedByTokens (error: unknown): boolean {
 }
 
 /** A change of the time columns alone. */
-function isSlide ({ set, unset, maxAge, renew }: SessionChange): boolean {
-  return renew === undefined && maxAge === undefined && unset.length === 0 && Object.keys(set).length === 0
+function isSlide (change: SessionChange): boolean {
+  return change.renew === undefined && change.maxAge === undefined && isEmptyPatch(change)
 }
 
 /** @throws SessionTooLargeError when the statement wrote nothing for that */
