@@ -52,7 +52,7 @@ export class SaveQueue {
       const entries = this.#waiting.get(id) ?? []
       const last = entries.at(-1)
       if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
-      else entries.push({ id, secretHash: new Uint8Array(secretHash), parts: [part], since: performance.now() })
+      else entries.push({ id, secretHash: Buffer.from(secretHash), parts: [part], since: performance.now() })
       this.#waiting.set(id, entries)
       this.#sender.wake()
     })

@@ -1,4 +1,4 @@
-import { compactVerify, errors, SignJWT } from 'jose'
+import { CompactSign, compactVerify, errors } from 'jose'
 import { LruMap } from 'toad-cache'
 import { newId } from '../core/credential.js'
 import { SessionValueError } from '../core/errors.js'
@@ -72,7 +72,8 @@ export class AccessTokens {
     const { keys: { signing }, lifeSeconds: longest } = this.#options
     const drawn = Math.max(1, Math.floor(longest * (1 - JITTER * Math.random())))
     const lifeSeconds = Math.max(0, Math.min(drawn, Math.floor((facts.expiresAt - facts.issuedAt) / 1000)))
-    const text = await new SignJWT(claimsOf(facts, this.#options, { jti: newId(), lifeSeconds, confirms }))
+    const claims = claimsOf(facts, this.#options, { jti: newId(), lifeSeconds, confirms })
+    const text = await new CompactSign(Buffer.from(JSON.stringify(claims)))
       .setProtectedHeader({ alg: signing.algorithm, kid: signing.kid, typ: TYPE })
       .sign(signing.key)
     if (text.length > MAX_CHARS) throw new SessionValueError('claims', `make an access token of over ${MAX_CHARS / 1024} KiB`)

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import type { Test } from 'tap'
 import { newSession, postgresStore, put, SLIDE, upTo } from '../helpers/pg-store.js'
+import { postgresTokens, RULES, tokenOf } from '../helpers/pg-tokens.js'
 
 /** What is told on a channel from now on, until the test is over. */
 function listen (t: Test, channel: string): unknown[] {
@@ -39,4 +40,12 @@ t.test('what is loaded and saved in one round trip is told with its size', async
   await Promise.all(sessions.map(async ({ id, secretHash }) => await store.save(id, secretHash, put({ n: 1 }))))
   await store.get(sessions[0]?.id ?? '')
   t.strictSame(told, [{ kind: 'load', size: 5 }, { kind: 'save', size: 5 }, { kind: 'load', size: 1 }])
+})
+
+t.test('tokens that are rotated in one round trip are told with their number', async (t) => {
+  const { tokens, signIn } = await postgresTokens(t)
+  const sessions = await Promise.all(upTo(4).map(signIn))
+  const told = listen(t, 'silverback:batch')
+  await Promise.all(sessions.map(async ({ id }) => await tokens.rotateRefreshToken(tokenOf(id, 1), RULES)))
+  t.strictSame(told, [{ kind: 'rotate', size: 4 }])
 })

@@ -54,7 +54,7 @@ export class Metrics {
     if (failed) this.#families.queryErrors.inc({ operation })
   }
 
-  batch (kind: 'load' | 'save', size: number): void { this.#families.batches.observe({ kind }, size) }
+  batch (kind: 'load' | 'save' | 'rotate', size: number): void { this.#families.batches.observe({ kind }, size) }
 
   cleanup (rows: number, seconds: number): void {
     this.#families.cleanedRows.inc(rows)

@@ -36,7 +36,7 @@ export class KeptRecord {
   private constructor (record: SessionRecord, askedAt: number) {
     const { id, userId, maxAge, userAgent, clientIp, blockedReason, version } = record
     this.#facts = { id, userId, maxAge, userAgent, clientIp, blockedReason, version }
-    this.#hash = new Uint8Array(record.secretHash)
+    this.#hash = new Uint8Array(record.secretHash) // not of Buffer's pool, all of which it would keep
     this.#values = copyOf(record.values)
     this.#claims = copyOf(record.claims)
     this.#createdAt = record.createdAt.getTime()
@@ -66,7 +66,7 @@ export class KeptRecord {
     const { id, userId, maxAge, userAgent, clientIp, blockedReason, version } = this.#facts
     return {
       id,
-      secretHash: new Uint8Array(this.#hash),
+      secretHash: Buffer.from(this.#hash),
       userId,
       values: copyOf(this.#values),
       claims: copyOf(this.#claims),

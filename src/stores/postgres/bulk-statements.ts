@@ -5,7 +5,7 @@ import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { RowRecord } from './row-record.js'
 import { recordsOf, saveOf } from './rows.js'
-import { arrayOf, type Statement, template } from './statement.js'
+import { arrayOf, byteaOf, type Statement, template } from './statement.js'
 import { isTooLarge, slidTo } from './statements.js'
 
 /** The hour since the epoch in which a row expires. */
@@ -62,7 +62,7 @@ const NOBODY = '0'
  */
 export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
   arrayOf(entries.map(({ id }) => id)),
-  arrayOf(entries.map(({ secretHash }) => `\\x${Buffer.from(secretHash.buffer, secretHash.byteOffset, secretHash.byteLength).toString('hex')}`)),
+  arrayOf(entries.map(({ secretHash }) => byteaOf(secretHash))),
   arrayOf(entries.map(({ change }) => String(change.idleSeconds))),
   arrayOf(entries.map(({ changes }) => String(changes))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),

@@ -8,8 +8,8 @@ export type Row = Readonly<Record<string, string | null>>
 
 const LAST_DATE = 8.64e15
 
-/** What `recordOf` and `loadedOf` select: seconds since 1970, or text where a time is infinite. */
-type Seconds = number | string
+/** An instant in JSON: seconds since 1970, or text where it is infinite. */
+export type Seconds = number | string
 type RecordRow = readonly [
   id: string, secretHash: string, userId: string | null, values: JsonObject, claims: Json,
   createdAt: Seconds, expiresAt: Seconds, absoluteExpiresAt: Seconds, lastSeenAt: Seconds, authenticatedAt: Seconds | null,
@@ -103,7 +103,7 @@ function recordFrom (row: RecordRow | LoadedRow): RowRecord {
   ] = row
   return new RowRecord({
     id,
-    secretHash: new Uint8Array(Buffer.from(secretHash, 'hex')),
+    secretHash: Buffer.from(secretHash, 'hex'), // of Buffer's pool: memory of its own costs ten times as much
     userId,
     values,
     claims: toClaims(claims),
@@ -135,7 +135,7 @@ export function toClaims (parsed: unknown): Claims {
 }
 
 /** Cut from microseconds to milliseconds: as a double, 1700000000.123 seconds are a little less, so microseconds are rounded first. */
-export function toDate (seconds: number | string): Date {
+export function toDate (seconds: Seconds): Date {
   const ms = Math.floor(Math.round(Number(seconds) * 1e6) / 1e3)
   return new Date(Math.max(-LAST_DATE, Math.min(LAST_DATE, ms)))
 }

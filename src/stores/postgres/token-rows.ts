@@ -1,28 +1,44 @@
-import { isAnswered, ROTATION_CASES } from '../../tokens/rotation.js'
-import type { LineageFacts, Rotation } from '../../tokens/store.js'
-import { type Row, text, toClaims, toDate } from './rows.js'
+import { isAnswered, type RotationCase, ROTATION_CASES } from '../../tokens/rotation.js'
+import type { Rotation } from '../../tokens/store.js'
+import type { Json } from '../../session/store.js'
+import { type Row, type Seconds, toClaims, toDate } from './rows.js'
 
-/** How a presented token was judged. @throws TypeError when the statement did not say: an error of this module's own */
-export function toRotation (row: Row): Rotation {
-  const found = ROTATION_CASES.find((name) => name === row['found'])
-  if (found === undefined) throw new TypeError(`the statement gave no case: ${String(row['found'])}`)
-  return isAnswered(found) ? { found, facts: toFacts(row) } : { found, facts: null }
+/** What the statements select of a presented token. */
+type RotationRow = readonly [
+  sessionId: string, found: string, userId: string, claims: Json, authenticatedAt: Seconds | null, expiresAt: Seconds, generation: number,
+  tokenHash: string, deliveredAt: Seconds, at: Seconds, issuedAt: Seconds
+]
+
+/** How presented tokens were judged, by session. @throws TypeError when the statement did not say: an error of this module's own */
+export function toRotations (row: Row | undefined): ReadonlyMap<string, Rotation> {
+  const rows = JSON.parse(row?.['rotations'] ?? '[]') as readonly RotationRow[]
+  return new Map(rows.map((row) => [row[0], toRotation(row)]))
 }
 
-function toFacts (row: Row): LineageFacts {
-  const authenticatedAt = row['authenticated_at']
+function toRotation ([sessionId, case_, userId, claims, authenticatedAt, expiresAt, generation, tokenHash, deliveredAt, at, issuedAt]: RotationRow): Rotation {
+  const found = caseOf(case_)
+  if (!isAnswered(found)) return { found, facts: null }
   return {
-    sessionId: text(row, 'session_id'),
-    userId: text(row, 'user_id'),
-    claims: toClaims(JSON.parse(text(row, 'claims'))),
-    authenticatedAt: typeof authenticatedAt === 'string' ? instant(authenticatedAt) : null,
-    expiresAt: instant(text(row, 'expires_at')),
-    generation: Number(text(row, 'generation')),
-    tokenHash: new Uint8Array(Buffer.from(text(row, 'token_hash'), 'hex')),
-    deliveredAt: instant(text(row, 'delivered_at')),
-    at: instant(text(row, 'at')),
-    issuedAt: instant(text(row, 'issued_at'))
+    found,
+    facts: {
+      sessionId,
+      userId,
+      claims: toClaims(claims),
+      authenticatedAt: authenticatedAt === null ? null : instant(authenticatedAt),
+      expiresAt: instant(expiresAt),
+      generation,
+      tokenHash: Buffer.from(tokenHash, 'hex'),
+      deliveredAt: instant(deliveredAt),
+      at: instant(at),
+      issuedAt: instant(issuedAt)
+    }
   }
 }
 
-const instant = (epoch: string): number => toDate(epoch).getTime()
+function caseOf (name: string): RotationCase {
+  const found = ROTATION_CASES.find((one) => one === name)
+  if (found === undefined) throw new TypeError(`the statement gave no case: ${name}`)
+  return found
+}
+
+const instant = (seconds: Seconds): number => toDate(seconds).getTime()

@@ -12,7 +12,7 @@ import type { AccessFacts, LineageRules, NewLineage } from '../../tokens/store.j
 import type { Tables } from './names.js'
 import { ALL_SESSIONS } from './revocation-statements.js'
 import { recordOf } from './rows.js'
-import { type Statement, template } from './statement.js'
+import { arrayOf, byteaOf, type Statement, template } from './statement.js'
 
 /** An access token that is issued now says an instant after the last revocation, within the same millisecond too. */
 const issuedAt = (tables: Tables, id: string, at: string): string => `GREATEST(${at}, ${lastOf(tables, id)} + interval '1 millisecond')`
@@ -49,48 +49,70 @@ export const createRefreshToken = (tables: Tables, { sessionId, userId, tokenHas
   CREATE(tables, [sessionId, userId, tokenHash, idleSeconds, absoluteSeconds])
 
 /**
- * `decide` of `tokens/rotation.ts` in SQL, in its order. `j` is the session joined with its lineage; `$2` to `$7` are those
- * of `presented`.
+ * `decide` of `tokens/rotation.ts` in SQL, in its order. `j` is the presented token with the session and its lineage; `$6`
+ * and `$7` are those of `presented`.
  */
 const FOUND = `CASE
       WHEN j.revoked_at IS NOT NULL THEN 'REVOKED'
       WHEN j.expires_at <= j.at THEN 'EXPIRED'
       WHEN j.blocked_at IS NOT NULL THEN 'BLOCKED'
-      WHEN j.user_id IS DISTINCT FROM j.session_user_id OR j.user_id <> $5::text THEN 'WRONG_USER'
-      WHEN j.behind = 0 AND j.token_hash = $3::bytea
+      WHEN j.user_id IS DISTINCT FROM j.session_user_id OR j.user_id <> j.request_user_id THEN 'WRONG_USER'
+      WHEN j.behind = 0 AND j.token_hash = j.presented_hash
         THEN CASE WHEN j.at - j.delivered_at >= $6::float8 * interval '1 second' THEN 'ROTATE' ELSE 'EARLY' END
-      WHEN j.behind = 1 AND j.previous_hash = $3::bytea AND j.confirmed_at IS NULL
-        THEN CASE WHEN j.token_hash = ANY ($4::bytea[]) THEN 'REPLAY' ELSE 'MISMATCH' END
+      WHEN j.behind = 1 AND j.previous_hash = j.presented_hash AND j.confirmed_at IS NULL
+        THEN CASE WHEN j.token_hash = ANY (j.successor_hashes) THEN 'REPLAY' ELSE 'MISMATCH' END
       WHEN j.behind = 1 AND j.at - j.confirmed_at > $7::float8 * interval '1 second' THEN 'REUSE'
-      WHEN j.behind = 1 AND j.previous_hash = $3::bytea THEN 'STRAGGLER'
+      WHEN j.behind = 1 AND j.previous_hash = j.presented_hash THEN 'STRAGGLER'
       WHEN j.behind >= 2 THEN 'REUSE'
       WHEN j.behind < 0 THEN 'AHEAD'
       ELSE 'MISMATCH' END`
 
-/** Parameters from `$1` on. */
+/** The token of `presented`, as a row. */
+const ONE = `(
+      SELECT $1::uuid AS presented_id, $2::bigint AS presented_generation, $3::bytea AS presented_hash, $4::bytea[] AS successor_hashes, $5::text AS request_user_id)`
+
+// The length of the hash is no check (others do not match anyway): as in saves of many, it makes the planner expect one row.
+/** The tokens of `presentedMany`, a row each. */
+const MANY = `(
+      SELECT u.presented_id, u.presented_generation, u.presented_hash, u.successor_hashes::bytea[] AS successor_hashes, u.request_user_id
+      FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::text[])
+        AS u (presented_id, presented_generation, presented_hash, successor_hashes, request_user_id)
+      WHERE octet_length(u.presented_hash) = 32)`
+
+/** Parameters from `$1` to `$7`. */
 const presented = (token: PresentedToken, rules: RotationRules): unknown[] => [
   token.sessionId, token.generation, token.hash, token.successorHashes.map((hash) => Buffer.from(hash)), token.requestUserId, rules.minGenerationAge, rules.stragglerWindow
 ]
 
-/** Parameters from `$1` on of a rotation. */
-const rotating = (token: PresentedToken, rules: LineageRules): unknown[] => [...presented(token, rules), rules.refreshTtl]
+/** The same of many. User ids have no control characters. */
+const presentedMany = (tokens: readonly PresentedToken[], rules: RotationRules): unknown[] => [
+  arrayOf(tokens.map(({ sessionId }) => sessionId)),
+  arrayOf(tokens.map(({ generation }) => String(generation))),
+  arrayOf(tokens.map(({ hash }) => byteaOf(hash))),
+  arrayOf(tokens.map(({ successorHashes }) => arrayOf(successorHashes.map(byteaOf)))),
+  arrayOf(tokens.map(({ requestUserId }) => requestUserId)),
+  rules.minGenerationAge, rules.stragglerWindow
+]
 
-const LINEAGE = 'r.user_id, r.generation - $2::bigint AS behind, r.generation, r.token_hash, r.previous_hash, r.delivered_at, r.confirmed_at, r.replays, r.revoked_at'
+const PRESENTED = 'p.presented_generation, p.presented_hash, p.successor_hashes, p.request_user_id'
+const LINEAGE = 'r.user_id, r.generation, r.token_hash, r.previous_hash, r.delivered_at, r.confirmed_at, r.replays, r.revoked_at'
 const SESSION = 's.id, s.user_id AS session_user_id, s.claims, s.authenticated_at, s.expires_at, s.absolute_expires_at, s.max_age, s.blocked_at'
+const BEHIND = 'r.generation - p.presented_generation AS behind'
 
-/** What `toRotation` reads. */
-const facts = (issuedAt: string): string => `
-    d.found, d.id AS session_id, d.user_id, d.claims::text AS claims, extract(epoch FROM d.authenticated_at) AS authenticated_at,
-    extract(epoch FROM d.expires_at) AS expires_at, d.generation, encode(d.token_hash, 'hex') AS token_hash,
-    extract(epoch FROM d.delivered_at) AS delivered_at, extract(epoch FROM d.at) AS at, extract(epoch FROM ${issuedAt}) AS issued_at`
+/** What `toRotations` reads: one text, for all. */
+const rotations = (issuedAt: string): string => `json_agg(json_build_array(
+    d.id, d.found, d.user_id, d.claims, extract(epoch FROM d.authenticated_at), extract(epoch FROM d.expires_at), d.generation,
+    encode(d.token_hash, 'hex'), extract(epoch FROM d.delivered_at), extract(epoch FROM d.at), extract(epoch FROM ${issuedAt}))) AS rotations`
 
 // `s` locks, `l` locks, `j` takes the instant, `d` decides, `c` says how the lineage is then: `advance`.
-const ROTATE = template('rotateRefreshToken', (tables) => `
+const rotating = (tables: Tables, tokens: string, lock: string): string => `
   WITH s AS MATERIALIZED (
-    SELECT ${SESSION} FROM ${tables.sessions} AS s WHERE s.id = $1::uuid FOR NO KEY UPDATE
+    SELECT ${PRESENTED}, s.*
+    FROM ${tokens} AS p
+    CROSS JOIN LATERAL (SELECT ${SESSION} FROM ${tables.sessions} AS s WHERE s.id = p.presented_id FOR ${lock}) AS s
   ), l AS MATERIALIZED (
-    SELECT s.*, ${LINEAGE}
-    FROM s CROSS JOIN LATERAL (SELECT r.* FROM ${tables.refreshTokens} AS r WHERE r.session_id = s.id FOR NO KEY UPDATE) AS r
+    SELECT p.*, ${BEHIND}, ${LINEAGE}
+    FROM s AS p CROSS JOIN LATERAL (SELECT r.* FROM ${tables.refreshTokens} AS r WHERE r.session_id = p.id FOR ${lock}) AS r
   ), j AS MATERIALIZED (
     SELECT l.*, clock_timestamp() AS at FROM l
   ), d AS MATERIALIZED (
@@ -99,8 +121,8 @@ const ROTATE = template('rotateRefreshToken', (tables) => `
     SELECT d.id, d.found, d.at, d.user_id, d.claims, d.authenticated_at,
       CASE d.found WHEN 'ROTATE' THEN LEAST(d.at + coalesce(d.max_age, $8::float8) * interval '1 second', d.absolute_expires_at)
         ELSE d.expires_at END AS expires_at,
-      CASE d.found WHEN 'ROTATE' THEN d.generation + 1 WHEN 'AHEAD' THEN $2::bigint ELSE d.generation END AS generation,
-      CASE d.found WHEN 'ROTATE' THEN ($4::bytea[])[1] WHEN 'AHEAD' THEN $3::bytea ELSE d.token_hash END AS token_hash,
+      CASE d.found WHEN 'ROTATE' THEN d.generation + 1 WHEN 'AHEAD' THEN d.presented_generation ELSE d.generation END AS generation,
+      CASE d.found WHEN 'ROTATE' THEN d.successor_hashes[1] WHEN 'AHEAD' THEN d.presented_hash ELSE d.token_hash END AS token_hash,
       CASE d.found WHEN 'ROTATE' THEN d.token_hash WHEN 'AHEAD' THEN NULL ELSE d.previous_hash END AS previous_hash,
       CASE WHEN d.found IN ('ROTATE', 'REPLAY', 'AHEAD') THEN d.at ELSE d.delivered_at END AS delivered_at,
       CASE d.found WHEN 'ROTATE' THEN NULL WHEN 'AHEAD' THEN d.at WHEN 'EARLY' THEN coalesce(d.confirmed_at, d.at) ELSE d.confirmed_at END AS confirmed_at,
@@ -118,22 +140,33 @@ const ROTATE = template('rotateRefreshToken', (tables) => `
   ), blocked AS (
     UPDATE ${tables.sessions} AS t SET blocked_at = c.at, blocked_reason = 'refresh_reuse' FROM c WHERE t.id = c.id AND c.found = 'REUSE'
   )
-  SELECT ${facts(issuedAt(tables, 'd.id', 'd.at'))} FROM c AS d`)
+  SELECT ${rotations(issuedAt(tables, 'd.id', 'd.at'))} FROM c AS d`
 
-/** Judges a presented token and does what the case changes. One row, or none: there is no lineage. */
-export const rotateRefreshToken = (tables: Tables, token: PresentedToken, rules: LineageRules): Statement => ROTATE(tables, rotating(token, rules))
+const ROTATE = template('rotateRefreshToken', (tables) => rotating(tables, ONE, 'NO KEY UPDATE'))
+// waits for nobody, so that batches cannot deadlock
+const ROTATE_MANY = template('rotateRefreshTokens', (tables) => rotating(tables, MANY, 'NO KEY UPDATE SKIP LOCKED'))
+
+/** Judges a presented token and does what the case changes. One row with what was found, or with nothing: there is no lineage. */
+export const rotateRefreshToken = (tables: Tables, token: PresentedToken, rules: LineageRules): Statement =>
+  ROTATE(tables, [...presented(token, rules), rules.refreshTtl])
+
+/**
+ * The same for many, of sessions that nobody has locked: the others are left as they are, and nothing is said of them. No
+ * session may stand in `tokens` twice.
+ */
+export const rotateRefreshTokens = (tables: Tables, tokens: readonly PresentedToken[], rules: LineageRules): Statement =>
+  ROTATE_MANY(tables, [...presentedMany(tokens, rules), rules.refreshTtl])
 
 const INSPECT = template('getUserFromRefreshToken', (tables) => `
   WITH j AS MATERIALIZED (
-    SELECT ${SESSION}, ${LINEAGE}, clock_timestamp() AS at
-    FROM ${tables.sessions} AS s JOIN ${tables.refreshTokens} AS r ON r.session_id = s.id
-    WHERE s.id = $1::uuid
+    SELECT ${PRESENTED}, ${BEHIND}, ${SESSION}, ${LINEAGE}, clock_timestamp() AS at
+    FROM ${ONE} AS p JOIN ${tables.sessions} AS s ON s.id = p.presented_id JOIN ${tables.refreshTokens} AS r ON r.session_id = s.id
   ), d AS MATERIALIZED (
     SELECT j.*, ${FOUND} AS found FROM j
   )
-  SELECT ${facts('d.at')} FROM d`)
+  SELECT ${rotations('d.at')} FROM d`)
 
-/** Judges a presented token, locks nothing and changes nothing. One row, or none: there is no lineage. */
+/** Judges a presented token, locks nothing and changes nothing. One row with what was found, or with nothing: there is no lineage. */
 export const getUserFromRefreshToken = (tables: Tables, token: PresentedToken, rules: RotationRules): Statement => INSPECT(tables, presented(token, rules))
 
 const REVOKE = template('revokeRefreshToken', (tables) => `

@@ -1,18 +1,21 @@
 import type pg from 'pg'
+import { StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
 import type { SessionRecord } from '../../session/store.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
 import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
+import { RotationQueue } from '../rotation-queue.js'
 import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
 import { DatabaseClock } from './database-clock.js'
 import { type Tables, tables } from './names.js'
-import { Database } from './query.js'
+import { isDataFault } from './faults.js'
+import { DEADLINE_MS, Database } from './query.js'
 import { RevocationFeed } from './revocation-feed.js'
-import { type Row, toRecord } from './rows.js'
+import { toRecord } from './rows.js'
 import { SameDatabase } from './same-database.js'
 import type { Statement } from './statement.js'
-import { toRotation } from './token-rows.js'
+import { toRotations } from './token-rows.js'
 import * as sql from './token-statements.js'
 
 export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
@@ -23,10 +26,15 @@ export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
   readonly listenConnectionString?: string | undefined
 }
 
+/** A batch of rotations that waits so many milliseconds does not hold up the next, as with sessions. */
+const SLOW_MS = 10
+/** One that began after the statement did has given nobody a token yet. */
+const NO_LINEAGE: Rotation = Object.freeze({ found: 'REVOKED', facts: null })
+
 /**
  * Lineages of refresh tokens in PostgreSQL, beside the sessions of a `PostgresStore` with the same `schema` and `tableName`.
  *
- * One statement a method. The tables must exist: see `migrate`.
+ * One statement a method, but that rotations that are asked for at once share one. The tables must exist: see `migrate`.
  */
 export class PostgresTokenStore implements TokenStore {
   readonly #database: Database
@@ -38,6 +46,7 @@ export class PostgresTokenStore implements TokenStore {
   readonly #listensElsewhere: boolean
   readonly #release: () => Promise<void>
   readonly #feeds = new Set<RevocationFeed>()
+  readonly #rotations: RotationQueue
   #closed: Promise<void> | undefined
 
   /** Connects with the first call, not before. @throws TypeError naming the option that is wrong */
@@ -48,6 +57,11 @@ export class PostgresTokenStore implements TokenStore {
     this.#release = release
     this.#database = new Database({ pool, named })
     this.#tables = tables(options)
+    this.#rotations = new RotationQueue({
+      rotate: async (token, rules, budgetMs) => theOne(await this.#judged(sql.rotateRefreshToken(this.#tables, token, rules), budgetMs)),
+      rotateMany: async (tokens, rules, budgetMs) => await this.#judged(sql.rotateRefreshTokens(this.#tables, tokens, rules), budgetMs),
+      isFaultOfOne: (error) => error instanceof StoreError && isDataFault(error.cause)
+    }, { deadlineMs: DEADLINE_MS, slowMs: SLOW_MS })
   }
 
   async createRefreshToken (lineage: NewLineage): Promise<SessionRecord | 'taken' | null> {
@@ -58,7 +72,7 @@ export class PostgresTokenStore implements TokenStore {
   }
 
   async rotateRefreshToken (token: PresentedToken, rules: LineageRules): Promise<Rotation> {
-    return await this.#judge(token, sql.rotateRefreshToken(this.#tables, token, rules), (statement) => this.#database.write(statement))
+    return isUuid(token.sessionId) ? await this.#rotations.rotate(token, rules) : NO_LINEAGE
   }
 
   async revokeRefreshToken (sessionId: string, reason: string): Promise<boolean> {
@@ -68,7 +82,9 @@ export class PostgresTokenStore implements TokenStore {
   }
 
   async getUserFromRefreshToken (token: PresentedToken, rules: RotationRules): Promise<Rotation> {
-    return await this.#judge(token, sql.getUserFromRefreshToken(this.#tables, token, rules), (statement) => this.#database.read(statement))
+    if (!isUuid(token.sessionId)) return NO_LINEAGE
+    const [row] = await this.#database.read(sql.getUserFromRefreshToken(this.#tables, token, rules))
+    return theOne(toRotations(row))
   }
 
   async confirmRefreshToken (sessionId: string, generation: number): Promise<number | null> {
@@ -108,18 +124,20 @@ export class PostgresTokenStore implements TokenStore {
 
   /** Ends its watches, lets what is under way finish, then ends the store's own pool; at most some seconds, whatever the server does. Idempotent. */
   close (): Promise<void> {
-    this.#closed ??= Promise.all([...this.#feeds].map((feed) => feed.close())).then(this.#release)
+    this.#closed ??= Promise.all([this.#rotations.settled(), ...[...this.#feeds].map((feed) => feed.close())]).then(this.#release)
     return this.#closed
   }
 
-  /** No row: there is no lineage. One that began after the statement did has given nobody a token yet. */
-  async #judge (token: PresentedToken, statement: Statement, send: (statement: Statement) => Promise<Row[]>): Promise<Rotation> {
-    if (!isUuid(token.sessionId)) return { found: 'REVOKED', facts: null }
+  async #judged (statement: Statement, budgetMs: number): Promise<ReadonlyMap<string, Rotation>> {
     const askedAt = performance.now()
-    const [row] = await send(statement)
-    if (row === undefined) return { found: 'REVOKED', facts: null }
-    const rotation = toRotation(row)
-    if (rotation.facts !== null) this.#clock.learn(rotation.facts.at, askedAt)
-    return rotation
+    const [row] = await this.#database.write(statement, budgetMs)
+    const judged = toRotations(row)
+    for (const { facts } of judged.values()) if (facts !== null) this.#clock.learn(facts.at, askedAt)
+    return judged
   }
+}
+
+const theOne = (judged: ReadonlyMap<string, Rotation>): Rotation => {
+  const [rotation = NO_LINEAGE] = judged.values()
+  return rotation
 }

@@ -8,10 +8,11 @@ import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { DAY } from '../../../src/testing/fixtures.js'
 import { hashOf, RULES } from '../../../src/testing/token-fixtures.js'
 import { freshDatabase } from '../../helpers/database.js'
+import { batchSizes } from '../../helpers/batch-sizes.js'
 
 /** `SEED=<n>` repeats a run that failed; fast-check's message tells the number. */
 const SEED = process.env['SEED']
-const PARAMETERS = { numRuns: 500, ...(SEED !== undefined && { seed: Number(SEED) }) }
+const PARAMETERS = { ...(SEED !== undefined && { seed: Number(SEED) }) }
 const MAX_AGE = 7_200
 
 /** Seconds before now: on both sides of R and W, never nearer to them than a slow machine takes for a run. */
@@ -99,25 +100,25 @@ async function stored (pool: pg.Pool, id: string): Promise<{ lineage: Lineage, e
   return { lineage, expiresAt, blockedReason }
 }
 
-void t.test('the SQL of a rotation finds the case that decide finds, and leaves the row that advance makes, from any state', async (t) => {
-  const { connectionString, pool } = await freshDatabase(t, { prepare: (connectionString) => migrate({ connectionString }) })
-  const tokens = new PostgresTokenStore({ connectionString })
-  t.teardown(() => tokens.close())
-  const met = new Map<string, number>()
-  await fc.assert(fc.asyncProperty(state, async (given) => {
+/** Puts the rows into these states, judges a token of each, all at once, and compares. @throws where the SQL says other than `decide` and `advance` */
+async function check (pool: pg.Pool, tokens: PostgresTokenStore, states: readonly State[], met: Map<string, number>): Promise<void> {
+  const before = await Promise.all(states.map(async (given) => {
     const id = newId()
-    const { lineage, session } = await insert(pool, id, given)
-    const token = tokenOf(id, given)
-    const looked = await tokens.getUserFromRefreshToken(token, RULES)
-    const untouched = await stored(pool, id)
-    const rotation = await tokens.rotateRefreshToken(token, RULES)
+    return { id, given, token: tokenOf(id, given), ...await insert(pool, id, given) }
+  }))
+  const looked = await Promise.all(before.map(({ token }) => tokens.getUserFromRefreshToken(token, RULES)))
+  const untouched = await Promise.all(before.map(({ id }) => stored(pool, id)))
+  const rotations = await Promise.all(before.map(({ token }) => tokens.rotateRefreshToken(token, RULES)))
+  await Promise.all(before.map(async ({ id, given, token, lineage, session }, n) => {
+    const rotation = rotations[n]
+    if (rotation === undefined) throw new Error('there should be an answer for each')
     const after = await stored(pool, id)
     const at = rotation.facts?.at ?? tokens.now()
     const found = decide(lineage, session, token, at, RULES)
     met.set(found, (met.get(found) ?? 0) + 1)
 
-    if (rotation.found !== found || looked.found !== found) throw new Error(`decide says ${found}, a look ${looked.found}, a rotation ${rotation.found}`)
-    same(untouched.lineage, lineage, 'a look changes nothing')
+    if (rotation.found !== found || looked[n]?.found !== found) throw new Error(`decide says ${found}, a look ${looked[n]?.found}, a rotation ${rotation.found}`)
+    same(untouched[n]?.lineage, lineage, 'a look changes nothing')
     same(after.lineage, advance(lineage, found, token, at), 'the lineage after')
     const ownEnd = Math.min(at + (given.hasMaxAge ? MAX_AGE : RULES.refreshTtl) * 1000, session.absoluteExpiresAt)
     same(after.expiresAt, found === 'ROTATE' ? ownEnd : session.expiresAt, 'the end')
@@ -129,9 +130,21 @@ void t.test('the SQL of a rotation finds the case that decide finds, and leaves 
       same(Buffer.from(told), Buffer.from(tokenHash), 'the newest token')
     }
     same(rotation.facts !== null, isAnswered(found), 'facts go with an answer')
-  }), PARAMETERS)
-  t.equal(met.size, 11, `cases met: ${[...met].map(([found, count]) => `${found} ${count}`).join(', ')}`)
-})
+  }))
+}
+
+for (const [name, atOnce, numRuns] of [['a rotation', 1, 500], ['many rotations', 8, 120]] as const) {
+  void t.test(`the SQL of ${name} finds the case that decide finds, and leaves the row that advance makes, from any state`, async (t) => {
+    const { connectionString, pool } = await freshDatabase(t, { prepare: (connectionString) => migrate({ connectionString }) })
+    const tokens = new PostgresTokenStore({ connectionString })
+    t.teardown(() => tokens.close())
+    const met = new Map<string, number>()
+    const sizes = batchSizes(t)
+    await fc.assert(fc.asyncProperty(fc.array(state, { minLength: atOnce, maxLength: atOnce }), (states) => check(pool, tokens, states, met)), { ...PARAMETERS, numRuns })
+    t.equal(met.size, 11, `cases met: ${[...met].map(([found, count]) => `${found} ${count}`).join(', ')}`)
+    t.same([...new Set(sizes)], [atOnce], 'sessions of a statement')
+  })
+}
 
 function same (got: unknown, wanted: unknown, what: string): void {
   if (JSON.stringify(sorted(got)) !== JSON.stringify(sorted(wanted))) throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`)

@@ -84,6 +84,7 @@ const names = tables()
 const STATEMENTS: readonly Statement[] = [
   sql.createRefreshToken(names, newLineage(newId())),
   sql.rotateRefreshToken(names, tokenOf(newId(), 1), RULES),
+  sql.rotateRefreshTokens(names, upTo(16).map(() => tokenOf(newId(), 1)), RULES),
   sql.getUserFromRefreshToken(names, tokenOf(newId(), 1), RULES),
   sql.revokeRefreshToken(names, newId(), 'logout'),
   sql.confirmRefreshToken(names, newId(), 1),
