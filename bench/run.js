@@ -8,7 +8,7 @@ import { interrupted, runCommand, say } from './lib/command.js'
 import { ContenderProcess, MAX } from './lib/contender-process.js'
 import { startDatabase } from './lib/database.js'
 import { describeMachine, loadAverage } from './lib/machine.js'
-import { cellsOf, countStatements, measure, profile } from './lib/measure.js'
+import { cellsOf, countStatements, measure, profile, warmUp } from './lib/measure.js'
 import { summarize } from './lib/profile-summary.js'
 import { REPORT } from './lib/report.js'
 import { urlOf } from './lib/root.js'
@@ -18,19 +18,31 @@ import { packageVersions } from './lib/versions.js'
 import { seedVisitors } from './lib/visitors.js'
 import { readOptions, USAGE } from './options.js'
 
+/** What a new process is warmed with. */
+const WARM_CONNECTIONS = 32
+
 await runCommand({ usage: USAGE, readOptions, measure: main, report: REPORT, failed: ({ rows }) => rows.some(({ failure }) => failure !== null) })
 
 /** Resolves to the result; with `profile` there is none. */
 async function main (options) {
   const database = await startDatabase({ max_connections: '200' }) // ten for each pool of every contender
+  try {
+    if (options.profile) return await withContenders(database, options, (contenders) => profileAll(contenders, options))
+    return await compare(database, options)
+  } finally {
+    await database.stop()
+  }
+}
+
+/** Starts every contender, in a process and on a database of its own, has the work done, and ends them. */
+async function withContenders (database, options, work) {
   const contenders = []
   try {
     for (const name of options.contenders) contenders.push(await startContender(name, database, options))
-    if (options.profile) return await profileAll(contenders, options)
-    return await compare(contenders, database, options)
+    return await work(contenders)
   } finally {
     await Promise.all(contenders.map((contender) => contender.stop()))
-    await database.stop()
+    for (const { name } of contenders) await database.drop(name)
   }
 }
 
@@ -46,18 +58,24 @@ async function startContender (name, database, { visitors }) {
   }
 }
 
-async function compare (contenders, database, options) {
+/** Each round has processes of its own: of two with the same program one may be a tenth quicker, for as long as it lives. */
+async function compare (database, options) {
   const before = loadAverage()
   const statements = []
-  await inTurn(contenders, options, async (contender, cell) => {
-    statements.push({ contender: contender.name, ...cell, perRequest: await countStatements(contender, cell) })
-  })
   const measurements = []
   for (let round = 1; round <= options.rounds; round++) {
-    await inTurn(contenders, options, async (contender, cell) => {
-      const figures = await measure(contender, cell, options)
-      measurements.push({ round, contender: contender.name, ...cell, figures })
-      say(`${round}/${options.rounds} ${cell.workload} ${cell.connections} ${contender.name}: ${figures.rate.toFixed(0)} req/s`)
+    await withContenders(database, options, async (contenders) => {
+      await inTurn(contenders, { ...options, connections: [WARM_CONNECTIONS] }, (contender, cell) => warmUp(contender, cell, options))
+      if (round === 1) {
+        await inTurn(contenders, options, async (contender, cell) => {
+          statements.push({ contender: contender.name, ...cell, perRequest: await countStatements(contender, cell) })
+        })
+      }
+      await inTurn(contenders, options, async (contender, cell) => {
+        const figures = await measure(contender, cell, options)
+        measurements.push({ round, contender: contender.name, ...cell, figures })
+        say(`${round}/${options.rounds} ${cell.workload} ${cell.connections} ${contender.name}: ${figures.rate.toFixed(0)} req/s`)
+      })
     })
   }
   const machine = { ...describeMachine(), postgres: await database.describe(), loadAverage: [before, loadAverage()] }

@@ -8,7 +8,7 @@ import { fromRoot, urlOf } from './root.js'
 /**
  * Starts it on a folder of its own in the checkout: a temporary folder may be in memory, where fsync costs nothing.
  *
- * `databaseFor` makes an empty database, so that no contender's table stands in another's way. `stop` ends the server
+ * `databaseFor` makes an empty database, so that no contender's table stands in another's way; `drop` removes it. `stop` ends the server
  * and removes the folder. `log` resolves to all that the server has written so far.
  *
  * @param settings of postgresql.conf
@@ -30,6 +30,10 @@ export async function startDatabase (settings = {}) {
       const name = contender.replaceAll('-', '_')
       await query(server.connectionString, `CREATE DATABASE "${name}"`)
       return Object.assign(new URL(server.connectionString), { pathname: `/${name}` }).href
+    },
+    /** Removes what `databaseFor` has made, where it has. */
+    async drop (contender) {
+      await query(server.connectionString, `DROP DATABASE IF EXISTS "${contender.replaceAll('-', '_')}" WITH (FORCE)`)
     },
     async stop () {
       await server.stop()

@@ -29,6 +29,11 @@ export async function measure (contender, cell, { seconds, warmUpSeconds }) {
   return { ...figures, cpuMicros: cpu / figures.requests, loadMicros: (own.user + own.system) / figures.requests }
 }
 
+/** Runs a workload for twice the time of the warm-up before a measurement: what is new is interpreted before it is compiled. */
+export async function warmUp (contender, cell, { warmUpSeconds }) {
+  await runLoad({ ...loadOf(contender, cell), seconds: 2 * warmUpSeconds })
+}
+
 /** What requests have begun in the background, such as noting that a token has arrived, is over by then. */
 const SETTLED_MS = 200
 
