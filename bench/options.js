@@ -7,7 +7,7 @@ export const WORKLOADS = Object.freeze(['read', 'write', 'anonymous', 'verify', 
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick                 about a minute: short measurements, to see that all works
+  --quick                 two minutes: short measurements, to see that all works
   --full                  longer, five rounds, and 128 connections too
   --contenders a,b        of: ${CONTENDERS.join(', ')}
   --workloads a,b         of: ${WORKLOADS.join(', ')}
