@@ -19,7 +19,10 @@ export interface Claims {
 export interface SessionRecord {
   /** UUID v4. A handle, not a credential. */
   readonly id: string
-  /** SHA-256 of the secret in the cookie, 32 bytes. The store never sees the secret. */
+  /**
+   * SHA-256 of the secret in the cookie, 32 bytes. The store never sees the secret. In a record it may be a view of memory
+   * that is used for other things too: who keeps it, or hands it to another thread, copies it.
+   */
   readonly secretHash: Uint8Array
   readonly userId: string | null
   /** In any order. What a hand in the database has made no object, a manager takes for a broken session, and ends it. */

@@ -110,13 +110,16 @@ export interface QueueTimes {
   readonly slowMs: number
 }
 
-/** Somebody who waits for a record. */
+/** Somebody who waits for an answer. */
 export interface Caller<T> {
   resolve (answer: T): void
   reject (error: unknown): void
 }
 
-/** Milliseconds left of `deadlineMs` for what was queued at `since`. */
+/** Default settings of the queues. */
+export const QUEUE_TIMES: QueueTimes = Object.freeze({ deadlineMs: 2_500, slowMs: 10 })
+
+/** Milliseconds left of `deadlineMs` for what was queued at `since`; 0: it is over. */
 export function left (deadlineMs: number, since: number): number {
-  return Math.max(1, deadlineMs - (performance.now() - since))
+  return Math.max(0, deadlineMs - (performance.now() - since))
 }

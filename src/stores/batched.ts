@@ -1,10 +1,8 @@
 import type { PlainChange, SessionChange, Store } from '../session/store.js'
-import type { QueueTimes } from './batch-sender.js'
+import { QUEUE_TIMES, type QueueTimes } from './batch-sender.js'
 import type { BulkStore } from './bulk-store.js'
 import { LoadQueue } from './load-queue.js'
 import { SaveQueue } from './save-queue.js'
-
-const TIMES: QueueTimes = { deadlineMs: 2_500, slowMs: 10 }
 
 /** What `batched` makes. */
 export type BatchedStore = Store & Required<Pick<Store, 'saveSeen'>>
@@ -18,7 +16,7 @@ export type BatchedStore = Store & Required<Pick<Store, 'saveSeen'>>
  * through.
  */
 export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): BatchedStore {
-  const times = { ...TIMES, ...given }
+  const times = { ...QUEUE_TIMES, ...given }
   const loads = new LoadQueue(store, times)
   const saves = new SaveQueue(store, times)
   return {

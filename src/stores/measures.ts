@@ -14,7 +14,7 @@ export interface QueryMessage {
   readonly failed: boolean
 }
 
-/** A message on the channel `silverback:batch`: sessions are loaded or saved together, or refresh tokens rotated, or a lone one is. */
+/** A message on the channel `silverback:batch`: sessions are loaded or saved together, or refresh tokens judged, or a lone one is. */
 export interface BatchMessage {
   readonly kind: 'load' | 'save' | 'rotate'
   readonly size: number

@@ -3,41 +3,42 @@ import type { LineageRules, Rotation } from '../tokens/store.js'
 import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import { tellBatch } from './measures.js'
 
-/** Commits share the disk, as with saves. */
+/** Commits share the disk, and a lone rotation that waits for a lock counts, as with saves. */
 const AT_ONCE = 1
 
 /** What can judge presented tokens one at a time, and many in one round trip. `budgetMs`: what is left of the time that the caller was promised. */
 export interface BulkRotations {
   rotate (token: PresentedToken, rules: LineageRules, budgetMs: number): Promise<Rotation>
   /**
-   * Rotates what it can without waiting for anybody, each session once; by session. Of one that is not in the answer nothing
+   * Judges what it can without waiting for anybody, each session once; by session. Of one that is not in the answer nothing
    * was changed, and only `rotate` tells what it is.
    */
   rotateMany (tokens: readonly PresentedToken[], rules: LineageRules, budgetMs: number): Promise<ReadonlyMap<string, Rotation>>
-  /** Whether a batch failed for what one of its tokens held, so that the others can succeed without it. */
+  /** Whether a batch failed for what one of its tokens held or met, so that the others can succeed without it. */
   isFaultOfOne (error: unknown): boolean
 }
 
 /** What one caller asked for. */
 interface Entry extends Caller<Rotation> {
+  readonly sessionId: string
   readonly token: PresentedToken
   readonly rules: LineageRules
   readonly since: number
 }
 
 /**
- * Rotations that wait for the next batch. A batch holds tokens of the same rules, and one of a session at most: the second
- * is judged when the first is done.
+ * Rotations that wait for the next batch. A batch holds tokens of the same rules, and one of a session at most: the next of
+ * a session is judged when the one before it is done.
  *
- * What a batch did not rotate, because it is locked, gone or refused by the database, is judged alone: only that decides.
+ * What a batch did not judge, because it is locked, gone or refused by the database, is judged alone: only that decides. So
+ * is what has waited for half of its time: it would hurry those that have just come.
  */
 export class RotationQueue {
   readonly #rotations: BulkRotations
   readonly #deadlineMs: number
   readonly #sender: BatchSender<readonly Entry[]>
-  /** In the order in which they came. */
-  #waiting: Entry[] = []
-  /** By session. */
+  /** By session, in order. */
+  readonly #waiting = new Map<string, Entry[]>()
   readonly #underWay = new Set<string>()
 
   constructor (rotations: BulkRotations, { deadlineMs, slowMs }: QueueTimes) {
@@ -47,8 +48,11 @@ export class RotationQueue {
   }
 
   rotate (token: PresentedToken, rules: LineageRules): Promise<Rotation> {
+    const { sessionId } = token
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ token, rules, since: performance.now(), resolve, reject })
+      const entries = this.#waiting.get(sessionId) ?? []
+      entries.push({ sessionId, token: { ...token }, rules: { ...rules }, since: performance.now(), resolve, reject })
+      this.#waiting.set(sessionId, entries)
       this.#sender.wake()
     })
   }
@@ -59,35 +63,37 @@ export class RotationQueue {
 
   #take (): readonly Entry[] | null {
     const batch: Entry[] = []
-    const rest: Entry[] = []
-    const most = batchLimit(this.#waiting.length + this.#underWay.size)
-    for (const entry of this.#waiting) {
-      const { token: { sessionId }, rules } = entry
-      if (batch.length === most || this.#underWay.has(sessionId) || !isSame(rules, batch[0]?.rules ?? rules)) rest.push(entry)
-      else {
-        this.#underWay.add(sessionId)
-        batch.push(entry)
-      }
+    const most = batchLimit(this.#waiting.size + this.#underWay.size)
+    for (const [sessionId, entries] of this.#waiting) {
+      if (batch.length === most) break
+      const [entry] = entries
+      if (entry === undefined || this.#underWay.has(sessionId) || (batch[0] !== undefined && !isSame(entry.rules, batch[0].rules))) continue
+      entries.shift()
+      if (entries.length === 0) this.#waiting.delete(sessionId)
+      this.#underWay.add(sessionId)
+      batch.push(entry)
     }
-    this.#waiting = rest
     return batch.length === 0 ? null : batch
   }
 
   async #send (batch: readonly Entry[], answered: () => void): Promise<void> {
     tellBatch('rotate', batch.length)
-    const unjudged = batch.length === 1 ? batch : await this.#rotateTogether(batch)
-    if (unjudged !== batch) answered()
-    await Promise.all(unjudged.map((entry) => this.#rotateAlone(entry)))
+    const together = batch.length === 1 ? [] : batch.filter(({ since }) => left(this.#deadlineMs, since) > this.#deadlineMs / 2)
+    const alone = batch.filter((entry) => !together.includes(entry)).map((entry) => this.#rotateAlone(entry))
+    const [first] = together
+    if (first !== undefined) {
+      const unjudged = await this.#rotateTogether(together, first.rules)
+      answered()
+      alone.push(...unjudged.map((entry) => this.#rotateAlone(entry)))
+    }
+    await Promise.all(alone)
   }
 
   /** Answers those that could be judged, and resolves to the others. */
-  async #rotateTogether (batch: readonly Entry[]): Promise<readonly Entry[]> {
-    const [first] = batch
-    if (first === undefined) return batch
+  async #rotateTogether (batch: readonly Entry[], rules: LineageRules): Promise<readonly Entry[]> {
     try {
-      const tokens = batch.map(({ token }) => token)
-      const judged = await this.#rotations.rotateMany(tokens, first.rules, left(this.#deadlineMs, Math.min(...batch.map(({ since }) => since))))
-      return batch.filter(({ token: { sessionId }, resolve }) => {
+      const judged = await this.#rotations.rotateMany(batch.map(({ token }) => token), rules, left(this.#deadlineMs, Math.min(...batch.map(({ since }) => since))))
+      return batch.filter(({ sessionId, resolve }) => {
         const rotation = judged.get(sessionId)
         if (rotation === undefined) return true
         this.#underWay.delete(sessionId)
@@ -95,21 +101,21 @@ export class RotationQueue {
         return false
       })
     } catch (error) {
-      if (this.#rotations.isFaultOfOne(error)) return [...batch]
-      for (const { token, reject } of batch) {
-        this.#underWay.delete(token.sessionId)
+      if (this.#rotations.isFaultOfOne(error)) return batch
+      for (const { sessionId, reject } of batch) {
+        this.#underWay.delete(sessionId)
         reject(error)
       }
       return []
     }
   }
 
-  async #rotateAlone ({ token, rules, since, resolve, reject }: Entry): Promise<void> {
+  async #rotateAlone ({ sessionId, token, rules, since, resolve, reject }: Entry): Promise<void> {
     await this.#rotations.rotate(token, rules, left(this.#deadlineMs, since)).then(resolve, reject)
-    this.#underWay.delete(token.sessionId)
+    this.#underWay.delete(sessionId)
     this.#sender.wake()
   }
 }
 
 const isSame = (a: LineageRules, b: LineageRules): boolean =>
-  a === b || (a.minGenerationAge === b.minGenerationAge && a.stragglerWindow === b.stragglerWindow && a.refreshTtl === b.refreshTtl)
+  a.minGenerationAge === b.minGenerationAge && a.stragglerWindow === b.stragglerWindow && a.refreshTtl === b.refreshTtl

@@ -19,7 +19,7 @@ void t.test('a session that is kept is asked for once, and each caller gets a re
   const first = found(await store.get(id))
   const second = found(await store.get(id))
   t.same(inner.calls, ['get 1'])
-  t.same(second, first)
+  t.strictSame({ ...second, secretHash: new Uint8Array(second.secretHash) }, first)
   for (const record of [first, second]) {
     record.secretHash.fill(0)
     record.expiresAt.setTime(0)

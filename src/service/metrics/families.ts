@@ -21,7 +21,7 @@ export function createFamilies (registry: Registry) {
     throttled: counter('throttled_total', 'Requests that were refused because there were too many, by the limit that refused the longest', 'limit'),
     queries: histogram('store_duration_seconds', 'Statements and transactions, waiting for a connection and retries included', SECONDS, 'operation'),
     queryErrors: counter('store_errors_total', 'Statements and transactions that failed', 'operation'),
-    batches: histogram('store_batch_size', 'Sessions that were loaded or saved, and refresh tokens that were rotated, in one round trip', BATCHES, 'kind'),
+    batches: histogram('store_batch_size', 'Sessions that were loaded or saved, and refresh tokens that were judged, in one round trip', BATCHES, 'kind'),
     cleanedRows: counter('cleanup_rows_total', 'Expired sessions that were removed'),
     cleanups: histogram('cleanup_duration_seconds', 'Runs of the cleanup of sessions', RUNS),
     cookiesRejected: counter('cookies_rejected_total', 'Session cookies that were not accepted', 'reason'),

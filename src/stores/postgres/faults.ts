@@ -1,5 +1,7 @@
 /** What a driver's error says about the statement and the connection. Codes only: nobody matches on a message. */
 
+import { StoreError } from '../../core/errors.js'
+
 /** SQLSTATEs after which, outside a transaction, the connection is as good as before: data, constraints, limits, lock waits. */
 const HARMLESS = /^(?:22|23|40|54)|^55P03$|^42/
 /** The statement was undone because of others; the same again may succeed (3B-19). */
@@ -22,6 +24,12 @@ export const spoilsConnection = (error: unknown): boolean => !HARMLESS.test(code
 
 /** Whether the data of the statement were refused, and not the statement, the server or the connection. */
 export const isDataFault = (error: unknown): boolean => DATA.test(codeOf(error))
+
+/**
+ * Whether a batch failed for what one of its rows held, or for what others did to one (40001, under REPEATABLE READ): nothing
+ * of it was done, and one by one the others succeed.
+ */
+export const isFaultOfOne = (error: unknown): boolean => error instanceof StoreError && (isDataFault(error.cause) || isTransient(error.cause))
 
 /** Whether another connection may succeed at once. The driver's own errors of a lost connection carry no code. */
 export const isLostConnection = (error: unknown): boolean => {

@@ -6,7 +6,7 @@ import type { Claims, CleanupOptions, CreatedRecord, NewSession, SaveNews, Sessi
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
-import { codeOf, isDataFault } from './faults.js'
+import { codeOf, isFaultOfOne } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
 import { type Row, toRecord, toRecords, toSaves } from './rows.js'
@@ -111,7 +111,7 @@ export class PlainPostgresStore implements BulkStore {
   }
 
   isFaultOfOne (error: unknown): boolean {
-    return error instanceof StoreError && isDataFault(error.cause)
+    return isFaultOfOne(error)
   }
 
   async #createWithin (create: Statement, evict: Statement): Promise<{ readonly row: Row | undefined, readonly evicted: readonly string[] }> {

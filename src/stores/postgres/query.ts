@@ -3,7 +3,7 @@ import { StoreError } from '../../core/errors.js'
 import { tellQuery } from '../measures.js'
 import { Connections } from './connections.js'
 import { Deadline } from './deadline.js'
-import { isLostConnection, isTransient, spoilsConnection } from './faults.js'
+import { DeadlineError, isLostConnection, isTransient, spoilsConnection } from './faults.js'
 import type { Row } from './rows.js'
 import type { Statement } from './statement.js'
 
@@ -73,6 +73,7 @@ export class Database {
     let bornAfter = -Infinity
     let failed = false
     try {
+      if (budgetMs <= 0) throw new DeadlineError(this.#deadlineMs)
       for (let number = 1; ; number++) {
         const attempt: Attempt = { bornAfter, sent: false }
         try {

@@ -103,7 +103,7 @@ function recordFrom (row: RecordRow | LoadedRow): RowRecord {
   ] = row
   return new RowRecord({
     id,
-    secretHash: Buffer.from(secretHash, 'hex'), // of Buffer's pool: memory of its own costs ten times as much
+    secretHash: Buffer.from(secretHash, 'hex'), // of Buffer's pool: an array with memory of its own costs ten times as much
     userId,
     values,
     claims: toClaims(claims),

@@ -17,7 +17,7 @@ export interface Statement {
  * @param texts without control characters, as ids, numbers, hexadecimal digits and JSON are: of such a text JSON escapes
  * exactly what PostgreSQL wants escaped
  */
-export const arrayOf = (texts: ReadonlyArray<string | null>): string => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
+export const arrayOf = (texts: readonly string[]): string => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
 
 /** Bytes as PostgreSQL reads them. */
 export const byteaOf = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`

@@ -9,9 +9,15 @@ type RotationRow = readonly [
   tokenHash: string, deliveredAt: Seconds, at: Seconds, issuedAt: Seconds
 ]
 
-/** How presented tokens were judged, by session. @throws TypeError when the statement did not say: an error of this module's own */
+/**
+ * How presented tokens were judged, by session: those that have a lineage.
+ *
+ * @throws TypeError when the statement did not say: an error of this module's own
+ */
 export function toRotations (row: Row | undefined): ReadonlyMap<string, Rotation> {
-  const rows = JSON.parse(row?.['rotations'] ?? '[]') as readonly RotationRow[]
+  const text = row?.['rotations']
+  if (text === undefined) throw new TypeError('the statement gave no rotations')
+  const rows = JSON.parse(text ?? '[]') as readonly RotationRow[]
   return new Map(rows.map((row) => [row[0], toRotation(row)]))
 }
 
@@ -27,7 +33,7 @@ function toRotation ([sessionId, case_, userId, claims, authenticatedAt, expires
       authenticatedAt: authenticatedAt === null ? null : instant(authenticatedAt),
       expiresAt: instant(expiresAt),
       generation,
-      tokenHash: Buffer.from(tokenHash, 'hex'),
+      tokenHash: new Uint8Array(Buffer.from(tokenHash, 'hex')),
       deliveredAt: instant(deliveredAt),
       at: instant(at),
       issuedAt: instant(issuedAt)

@@ -71,7 +71,7 @@ const FOUND = `CASE
 const ONE = `(
       SELECT $1::uuid AS presented_id, $2::bigint AS presented_generation, $3::bytea AS presented_hash, $4::bytea[] AS successor_hashes, $5::text AS request_user_id)`
 
-// The length of the hash is no check (others do not match anyway): as in saves of many, it makes the planner expect one row.
+// The length of the hash makes the planner expect one row: see saves of many.
 /** The tokens of `presentedMany`, a row each. */
 const MANY = `(
       SELECT u.presented_id, u.presented_generation, u.presented_hash, u.successor_hashes::bytea[] AS successor_hashes, u.request_user_id
@@ -84,13 +84,13 @@ const presented = (token: PresentedToken, rules: RotationRules): unknown[] => [
   token.sessionId, token.generation, token.hash, token.successorHashes.map((hash) => Buffer.from(hash)), token.requestUserId, rules.minGenerationAge, rules.stragglerWindow
 ]
 
-/** The same of many. User ids have no control characters. */
+/** The same of many. User ids go through the driver: a hand in the database may have put any character into one. */
 const presentedMany = (tokens: readonly PresentedToken[], rules: RotationRules): unknown[] => [
   arrayOf(tokens.map(({ sessionId }) => sessionId)),
   arrayOf(tokens.map(({ generation }) => String(generation))),
   arrayOf(tokens.map(({ hash }) => byteaOf(hash))),
   arrayOf(tokens.map(({ successorHashes }) => arrayOf(successorHashes.map(byteaOf)))),
-  arrayOf(tokens.map(({ requestUserId }) => requestUserId)),
+  tokens.map(({ requestUserId }) => requestUserId),
   rules.minGenerationAge, rules.stragglerWindow
 ]
 

@@ -1,16 +1,16 @@
 import type pg from 'pg'
-import { StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
 import type { SessionRecord } from '../../session/store.js'
 import type { RevocationSink } from '../../tokens/revocations.js'
 import type { PresentedToken, RotationRules } from '../../tokens/rotation.js'
 import type { AccessFacts, LineageRules, NewLineage, RevocationWatch, Rotation, TokenStore } from '../../tokens/store.js'
+import { QUEUE_TIMES } from '../batch-sender.js'
 import { RotationQueue } from '../rotation-queue.js'
 import { connect, listenConfig, type PostgresStoreOptions } from './connect.js'
 import { DatabaseClock } from './database-clock.js'
 import { type Tables, tables } from './names.js'
-import { isDataFault } from './faults.js'
-import { DEADLINE_MS, Database } from './query.js'
+import { isFaultOfOne } from './faults.js'
+import { Database } from './query.js'
 import { RevocationFeed } from './revocation-feed.js'
 import { toRecord } from './rows.js'
 import { SameDatabase } from './same-database.js'
@@ -26,8 +26,6 @@ export interface PostgresTokenStoreOptions extends PostgresStoreOptions {
   readonly listenConnectionString?: string | undefined
 }
 
-/** A batch of rotations that waits so many milliseconds does not hold up the next, as with sessions. */
-const SLOW_MS = 10
 /** One that began after the statement did has given nobody a token yet. */
 const NO_LINEAGE: Rotation = Object.freeze({ found: 'REVOKED', facts: null })
 
@@ -60,8 +58,8 @@ export class PostgresTokenStore implements TokenStore {
     this.#rotations = new RotationQueue({
       rotate: async (token, rules, budgetMs) => theOne(await this.#judged(sql.rotateRefreshToken(this.#tables, token, rules), budgetMs)),
       rotateMany: async (tokens, rules, budgetMs) => await this.#judged(sql.rotateRefreshTokens(this.#tables, tokens, rules), budgetMs),
-      isFaultOfOne: (error) => error instanceof StoreError && isDataFault(error.cause)
-    }, { deadlineMs: DEADLINE_MS, slowMs: SLOW_MS })
+      isFaultOfOne
+    }, QUEUE_TIMES)
   }
 
   async createRefreshToken (lineage: NewLineage): Promise<SessionRecord | 'taken' | null> {

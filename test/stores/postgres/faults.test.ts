@@ -231,3 +231,13 @@ void t.test('the server restarts: calls fail with ERR_STORE meanwhile, then all 
   t.same((await store.get(id))?.values, { a: 1 })
   t.not(await store.save(id, secretHash, put({ b: 2 })), null)
 })
+
+void t.test('what has waited until its time was over is not sent, and costs no connection', async (t) => {
+  const { store, openPool } = await postgresStore(t)
+  const { id, secretHash } = await store.create(newSession())
+  const pool = openPool({ max: 1 })
+  const plain = onOneConnection(pool)
+  await t.rejects(plain.save(id, secretHash, put({ late: true }), 0), { code: 'ERR_STORE', cause: { message: /no answer within 300 ms/ } })
+  t.equal(pool.totalCount, 0)
+  t.same((await store.get(id))?.values, {})
+})

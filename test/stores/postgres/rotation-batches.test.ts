@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { SessionRecord } from '../../../src/session/store.js'
 import type { Rotation } from '../../../src/tokens/store.js'
@@ -81,7 +82,7 @@ void t.test('a token of one session in the name of another, forged or ended amon
 
 void t.test('a user whose name is punctuation of arrays is known again in a batch', async (t) => {
   const on = await postgresTokens(t)
-  const names = ['null', '{}', 'a,b', '"', '\\', 'O\'Neil "x" {y}', 'ünï 😀']
+  const names = ['null', '{}', 'a,b', '"', '\\', 'O\'Neil "x" {y}', 'ünï 😀', 'a hand in psql:\ttab\nline \u0001']
   const sessions = await Promise.all(names.map(async (userId) => begun(await on.tokens.createRefreshToken({ ...newLineage((await on.store.create(newSession({ userId }))).id), userId }))))
   const rotations = await Promise.all(sessions.map(({ id }, n) => on.tokens.rotateRefreshToken({ ...tokenOf(id, 1), requestUserId: names[n] ?? null }, AT_ONCE)))
   t.same(rotations.map(({ found, facts }) => [found, facts?.userId]), names.map((name) => ['ROTATE', name]))
@@ -90,8 +91,10 @@ void t.test('a user whose name is punctuation of arrays is known again in a batc
 void t.test('a token that the database refuses fails alone, whatever batch it comes with', async (t) => {
   const on = await postgresTokens(t)
   const sessions = await signIn(on, 4)
+  const sizes = batchSizes(t)
   const settled = await Promise.allSettled(sessions.map(({ id }, n) => on.tokens.rotateRefreshToken(tokenOf(id, n === 1 ? TOO_LARGE : 1), AT_ONCE)))
   t.match(settled, [{ value: { found: 'ROTATE' } }, { status: 'rejected', reason: { code: 'ERR_STORE' } }, { value: { found: 'ROTATE' } }, { value: { found: 'ROTATE' } }])
+  t.same(sizes, [4])
 })
 
 void t.test('when the database fails, all of a batch fail, nothing is rotated, and the next batch works', async (t) => {
@@ -125,24 +128,57 @@ void t.test('each token is judged by the rules it came with', async (t) => {
   t.same(cases(rotations), ['ROTATE', 'EARLY', 'ROTATE'])
 })
 
-void t.test('batches of the same lineages in opposite orders, with ends and confirmations between, never deadlock', async (t) => {
+void t.test('batches of the same lineages in opposite orders, with confirmations and a block between, never deadlock', async (t) => {
   const on = await postgresTokens(t)
   const sides = [on.openTokens(), on.openTokens()]
   const sessions = await signIn(on, 16)
-  const met = new Set<string>()
-  await Promise.all(sides.map(async (tokens, side) => {
-    const order = side === 0 ? sessions : sessions.toReversed()
-    for (let round = 1; round <= OPPOSITE_ROUNDS; round++) {
-      const rotations = await Promise.all(order.map(({ id }) => tokens.rotateRefreshToken(tokenOf(id, Math.ceil(round / 2)), AT_ONCE)))
-      for (const { found } of rotations) met.add(found)
-      const one = found(order[round % 8])
-      await Promise.all([tokens.confirmRefreshToken(one.id, round), round === OPPOSITE_ROUNDS / 2 ? on.store.block(one.id, 'test') : null])
+  const [blocked, ...others] = sessions
+  for (let generation = 1; generation <= OPPOSITE_ROUNDS; generation++) {
+    const [one, two] = await Promise.all(sides.map((tokens, side) => Promise.all((side === 0 ? others : others.toReversed()).flatMap(({ id }, n) => [
+      tokens.rotateRefreshToken(tokenOf(id, generation), AT_ONCE),
+      ...(n % 4 === 0 ? [tokens.confirmRefreshToken(id, generation).then(() => null)] : [])
+    ]))))
+    const met = [...one ?? [], ...(two ?? [])].flatMap((rotation) => rotation === null ? [] : [rotation.found])
+    if (met.filter((name) => name === 'ROTATE').length !== others.length || met.filter((name) => name === 'REPLAY').length !== others.length) {
+      throw new Error(`of each token one side makes the successor and the other gives it again; generation ${generation}: ${met.join()}`)
     }
-  }))
+    if (generation === OPPOSITE_ROUNDS / 2) await Promise.all([...sides.map((tokens) => tokens.rotateRefreshToken(tokenOf(found(blocked).id, 1), AT_ONCE)), on.store.block(found(blocked).id, 'test')])
+  }
   await Promise.all([...sides.map((tokens) => tokens.close()), on.store.close(), on.tokens.close()])
   t.equal(await deadlocks(on.pool), 0)
-  t.ok(met.has('ROTATE') && met.has('REPLAY'), [...met].join())
 })
+
+for (const isolation of ['read committed', 'repeatable read']) {
+  void t.test(`what others commit between a batch's look at the rows and its locks is judged as it then is (${isolation})`, async (t) => {
+    const on = await postgresTokens(t)
+    const role = `policed_${randomBytes(8).toString('hex')}`
+    t.teardown(() => on.pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+    const sessions = await signIn(on, 5)
+    const ids = sessions.map(({ id }) => id)
+    const [rotated = '', blocked = '', ended = '', renamed = ''] = ids
+    // a policy is evaluated on the row as the snapshot shows it, before the row is locked
+    await on.pool.query(`
+      CREATE ROLE ${role};
+      GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role};
+      CREATE FUNCTION paused() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END $$;
+      ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+      CREATE POLICY paused ON sessions TO ${role} USING (paused())`)
+    const tokens = on.openTokens({ pool: on.openPool({ options: `-c role=${role} -c default_transaction_isolation=${isolation.replace(' ', '\\ ')}` }) })
+    const [batch] = await whileLocked(on.openPool({ max: 1 }), 'SELECT pg_advisory_xact_lock(7)', [], async () => {
+      const answers = Promise.all(ids.map((id) => tokens.rotateRefreshToken(tokenOf(id, 1), AT_ONCE)))
+      await lockWaits(on.pool, 1)
+      await on.tokens.rotateRefreshToken(tokenOf(rotated, 1), AT_ONCE)
+      await on.store.block(blocked, 'test')
+      await on.store.delete(ended)
+      await on.pool.query("UPDATE sessions SET claims = '{\"isAdmin\": true}' WHERE id = $1", [renamed])
+      return [answers]
+    })
+    const rotations = await batch ?? []
+    t.same(cases(rotations), ['REPLAY', 'BLOCKED', 'REVOKED', 'ROTATE', 'ROTATE'])
+    t.same(rotations.map(({ facts }) => facts?.generation), [2, undefined, undefined, 2, 2])
+    t.same(rotations[3]?.facts?.claims, { isAdmin: true })
+  })
+}
 
 void t.test('a rotation that is queued when the store is closed is answered first', async (t) => {
   const on = await postgresTokens(t)
