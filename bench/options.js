@@ -2,7 +2,7 @@
 
 import { COMMON_USAGE, namesOf, numberOf, readFlags, wholeNumbersOf } from './lib/arguments.js'
 
-export const CONTENDERS = Object.freeze(['plain', 'silverback', 'silverback-cached', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'bare-batches', 'two-updates', 'secure-session', 'express-session'])
+export const CONTENDERS = Object.freeze(['plain', 'silverback', 'silverback-cached', 'fastify-session', 'fastify-session-no-rolling', 'one-query', 'bare-batches', 'bare-cookie', 'two-updates', 'secure-session', 'express-session'])
 export const WORKLOADS = Object.freeze(['read', 'write', 'anonymous', 'verify', 'rotate'])
 
 export const USAGE = `npm run bench -- [options]
