@@ -233,7 +233,8 @@ export class SessionManager implements Manager, SessionHost {
   async #load (request: RequestLike, reply: ReplyLike, cookie: VerifiedCookie): Promise<RequestSession> {
     let record: SessionRecord | null
     try {
-      record = await this.store.get(cookie.credential.id)
+      const { id } = cookie.credential
+      record = await (this.store.view === undefined ? this.store.get(id) : this.store.view(id))
     } catch (error) {
       return this.#without(request, reply, error)
     }

@@ -161,6 +161,12 @@ export interface Store {
   /** Resolves to the live session, or to `null`: unknown, expired or blocked. Sees what was committed before the call. */
   get (id: string): Promise<SessionRecord | null>
   /**
+   * As `get`, for a caller that changes nothing of what it is given: all of the record may be shared with others, values and
+   * claims frozen. A store may do without this method: then `get` is called instead. What stands in front of a store that
+   * has it must see to both.
+   */
+  view? (id: string): Promise<SessionRecord | null>
+  /**
    * Applies a change to a live session whose secret is still `secretHash`; resolves to the result, or to `null`: gone.
    * Never inserts, so it never brings a session back. Saves of different keys all survive; of one key the last wins.
    * @throws SessionTooLargeError `ERR_SESSION_TOO_LARGE` when the merged values are over 256 KiB; nothing is written

@@ -64,12 +64,9 @@ export class CachedStore implements Store {
   /** What was committed before this instant of the steady clock is known here. `-Infinity`: nothing can be heard. */
   get wholeAt (): number { return this.#watch.wholeAt }
 
-  get (id: string): Promise<SessionRecord | null> {
-    const now = this.#clock()
-    const record = now - this.#watch.wholeAt < this.#maxStalenessMs ? this.#cache.read(id, now) : null
-    tellCache(record === null ? 'miss' : 'hit')
-    return record === null ? this.#bring(id, () => this.#store.get(id)) : Promise.resolve(record)
-  }
+  get (id: string): Promise<SessionRecord | null> { return this.#load(id, 'read') }
+
+  view (id: string): Promise<SessionRecord | null> { return this.#load(id, 'view') }
 
   async create (session: NewSession): Promise<CreatedRecord> {
     const { id, userId, replaces, atMost } = session
@@ -116,6 +113,13 @@ export class CachedStore implements Store {
   close (): Promise<void> {
     this.#closed ??= this.#end()
     return this.#closed
+  }
+
+  #load (id: string, use: 'read' | 'view'): Promise<SessionRecord | null> {
+    const now = this.#clock()
+    const record = now - this.#watch.wholeAt < this.#maxStalenessMs ? this.#cache.find(id, now, use) : null
+    tellCache(record === null ? 'miss' : 'hit')
+    return record === null ? this.#bring(id, () => this.#store.get(id)) : Promise.resolve(record)
   }
 
   /** A call that brings the session as it then is. Where it brings another, or none, what is kept is wrong. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Json, JsonObject, SessionRecord } from '../session/store.js'
-import { begin, facts, found, freshHash, hasValues, load, newSession, other, put, renewal, saveSeen, upTo } from './fixtures.js'
+import { begin, facts, found, freshHash, hasValues, HOUR, load, newSession, other, put, renewal, saveSeen, slide, upTo } from './fixtures.js'
 import type { Laws } from './harness.js'
 
 const LIMIT_BYTES = 256 * 1024
@@ -71,6 +71,23 @@ export const valueLaws: Laws = {
     const after = facts(await load(store, id))
     if (saved !== null) vandalise(saved)
     assert.deepEqual(facts(await load(store, id)), after, 'after changing what save returned')
+  },
+
+  async 'view, where a store has it, answers what get answers, and what it gave stays as it was' (harness) {
+    const { store } = harness
+    const view = async (id: string): Promise<SessionRecord | null> => await (store.view === undefined ? store.get(id) : store.view(id))
+    const { id, secretHash } = await begin(store, { userId: 'ada', set: { list: [1], nested: { a: 1 } }, claims: { roles: ['user'] } })
+    for (const change of [put({ list: [2] }), slide(2 * HOUR), { ...put({}), unset: ['nested'] }]) {
+      const seen = found(await view(id))
+      const before = structuredClone(facts(seen))
+      assert.deepEqual(before, facts(await load(store, id)))
+      vandalise(await load(store, id))
+      await store.save(id, secretHash, change)
+      assert.deepEqual(facts(seen), before, 'what was given before the change')
+      assert.deepEqual(facts(found(await view(id))), facts(await load(other(harness), id)), 'what is given after it')
+    }
+    await store.delete(id)
+    assert.equal(await view(id), null)
   },
 
   async 'two callers never get the same object' ({ store }) {

@@ -19,7 +19,7 @@ void t.test('a session that is kept is asked for once, and each caller gets a re
   const first = found(await store.get(id))
   const second = found(await store.get(id))
   t.same(inner.calls, ['get 1'])
-  t.strictSame({ ...second, secretHash: new Uint8Array(second.secretHash) }, first)
+  t.strictSame(second, first)
   for (const record of [first, second]) {
     record.secretHash.fill(0)
     record.expiresAt.setTime(0)
@@ -30,6 +30,29 @@ void t.test('a session that is kept is asked for once, and each caller gets a re
   t.match(await store.get(id), { values: { cart: [1] }, claims: { roles: ['user'], isAdmin: undefined }, secretHash })
   t.same(await store.get(id), await elsewhere.get(id))
   t.same(inner.calls, ['get 1'])
+})
+
+void t.test('who changes nothing of a record is given what is kept, as of now and frozen, as long as it would be read', async (t) => {
+  const { store, inner, elsewhere, sink, advance } = open()
+  const { id, secretHash } = await elsewhere.create(newSession({ userId: 'ada', set: { cart: [1] }, claims: { roles: ['user'] } }))
+  await store.view(id)
+  const first = found(await store.view(id))
+  advance(500)
+  const second = found(await store.view(id))
+  t.same(inner.calls, ['get 1'])
+  t.equal(second.values, first.values)
+  t.equal(second.readAt.getTime() - first.readAt.getTime(), 500)
+  t.strictSame({ ...second, readAt: first.readAt }, first)
+  for (const part of [second.values, second.values['cart'], second.claims, second.claims.roles]) t.ok(Object.isFrozen(part))
+  const own = found(await store.get(id))
+  own.secretHash.fill(0)
+  own.expiresAt.setTime(0)
+  t.strictSame(found(await store.view(id)).secretHash, new Uint8Array(secretHash), 'what get gives is the caller\'s own')
+  sink.changed(id, null)
+  await store.view(id)
+  t.same(inner.calls, ['get 1', 'get 1'], 'and what is told drops it')
+  advance(3_600_000)
+  t.equal(await store.view(id), null, 'as does its end')
 })
 
 void t.test('that there is no such session is not remembered', async (t) => {

@@ -39,11 +39,11 @@ export class SessionCache {
 
   get size (): number { return this.#kept.size }
 
-  /** A record of the caller's own, as of now; `null`: none is kept that is alive. */
-  read (id: string, now: number): SessionRecord | null {
+  /** A record as of now, to `read`, of the caller's own, or to `view`, shared with others; `null`: none is kept that is alive. */
+  find (id: string, now: number, use: 'read' | 'view'): SessionRecord | null {
     const kept = this.#kept.get(id)
     if (kept === undefined) return null
-    const record = kept.read(now)
+    const record = kept[use](now)
     if (record === null) this.#remove(id, kept)
     return record
   }
