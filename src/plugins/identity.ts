@@ -23,6 +23,7 @@ export function identityOfToken ({ userId, isAdmin, roles, sessionId, authentica
 export function identityOfSession (session: RequestSession | null): Identity | null {
   if (session === null || session.userId === null) return null
   const { id: sessionId, userId, claims, isNew, record } = session
+  const authenticatedAt = isNew ? null : record?.authenticatedAt ?? null // of a sign-in that is not saved the row says nothing
   const roles: unknown = claims.roles // a hand in the database may have made it anything
   return Object.freeze({
     userId,
@@ -30,7 +31,7 @@ export function identityOfSession (session: RequestSession | null): Identity | n
     roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [],
     sessionId,
     via: 'cookie',
-    authenticatedAt: isNew ? null : record?.authenticatedAt ?? null // of a sign-in that is not saved the row says nothing
+    authenticatedAt: authenticatedAt && new Date(authenticatedAt)
   })
 }
 

@@ -119,6 +119,14 @@ export interface Caller<T> {
 /** Default settings of the queues. */
 export const QUEUE_TIMES: QueueTimes = Object.freeze({ deadlineMs: 2_500, slowMs: 10 })
 
+/**
+ * Whether callers that were queued at these instants can share a batch: its time is that of the oldest, and nobody shall lose
+ * more than a tenth of theirs by it.
+ */
+export function areNear (deadlineMs: number, since: number, other: number): boolean {
+  return Math.abs(since - other) <= deadlineMs / 10
+}
+
 /** Milliseconds left of `deadlineMs` for what was queued at `since`; 0: it is over. */
 export function left (deadlineMs: number, since: number): number {
   return Math.max(0, deadlineMs - (performance.now() - since))

@@ -1,5 +1,5 @@
 import type { SessionRecord } from '../session/store.js'
-import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import { areNear, batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import type { BulkStore } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
@@ -40,10 +40,12 @@ export class LoadQueue {
   }
 
   #take (): Batch | null {
-    if (this.#waiting.size === 0) return null
-    const most = batchLimit(this.#waiting.size + this.#underWay)
-    const batch = this.#waiting.size <= most ? this.#waiting : new Map([...this.#waiting].slice(0, most))
-    this.#waiting = batch === this.#waiting ? new Map() : new Map([...this.#waiting].slice(most))
+    const waiting = [...this.#waiting] // the oldest first
+    const [[, oldest] = []] = waiting
+    if (oldest === undefined) return null
+    const next = waiting.slice(0, batchLimit(waiting.length + this.#underWay))
+    const batch = new Map(next.filter(([, { since }]) => areNear(this.#deadlineMs, oldest.since, since)))
+    this.#waiting = new Map(waiting.slice(batch.size))
     this.#underWay += batch.size
     return batch
   }

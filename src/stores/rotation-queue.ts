@@ -1,6 +1,6 @@
 import type { PresentedToken } from '../tokens/rotation.js'
 import type { LineageRules, Rotation } from '../tokens/store.js'
-import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import { areNear, batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import { tellBatch } from './measures.js'
 
 /** Commits share the disk, and a lone rotation that waits for a lock counts, as with saves. */
@@ -30,8 +30,7 @@ interface Entry extends Caller<Rotation> {
  * Rotations that wait for the next batch. A batch holds tokens of the same rules, and one of a session at most: the next of
  * a session is judged when the one before it is done.
  *
- * What a batch did not judge, because it is locked, gone or refused by the database, is judged alone: only that decides. So
- * is what has waited for half of its time: it would hurry those that have just come.
+ * What a batch did not judge, because it is locked, gone or refused by the database, is judged alone: only that decides.
  */
 export class RotationQueue {
   readonly #rotations: BulkRotations
@@ -67,26 +66,26 @@ export class RotationQueue {
     for (const [sessionId, entries] of this.#waiting) {
       if (batch.length === most) break
       const [entry] = entries
-      if (entry === undefined || this.#underWay.has(sessionId) || (batch[0] !== undefined && !isSame(entry.rules, batch[0].rules))) continue
+      if (entry === undefined || this.#underWay.has(sessionId) || !this.#goTogether(batch[0] ?? entry, entry)) continue
       entries.shift()
-      if (entries.length === 0) this.#waiting.delete(sessionId)
+      this.#waiting.delete(sessionId)
+      if (entries.length > 0) this.#waiting.set(sessionId, entries) // behind the others
       this.#underWay.add(sessionId)
       batch.push(entry)
     }
     return batch.length === 0 ? null : batch
   }
 
+  #goTogether (a: Entry, b: Entry): boolean {
+    return isSame(a.rules, b.rules) && areNear(this.#deadlineMs, a.since, b.since)
+  }
+
   async #send (batch: readonly Entry[], answered: () => void): Promise<void> {
     tellBatch('rotate', batch.length)
-    const together = batch.length === 1 ? [] : batch.filter(({ since }) => left(this.#deadlineMs, since) > this.#deadlineMs / 2)
-    const alone = batch.filter((entry) => !together.includes(entry)).map((entry) => this.#rotateAlone(entry))
-    const [first] = together
-    if (first !== undefined) {
-      const unjudged = await this.#rotateTogether(together, first.rules)
-      answered()
-      alone.push(...unjudged.map((entry) => this.#rotateAlone(entry)))
-    }
-    await Promise.all(alone)
+    const [first] = batch
+    const unjudged = first === undefined || batch.length === 1 ? batch : await this.#rotateTogether(batch, first.rules)
+    if (unjudged !== batch) answered()
+    await Promise.all(unjudged.map((entry) => this.#rotateAlone(entry)))
   }
 
   /** Answers those that could be judged, and resolves to the others. */
@@ -101,7 +100,7 @@ export class RotationQueue {
         return false
       })
     } catch (error) {
-      if (this.#rotations.isFaultOfOne(error)) return batch
+      if (this.#rotations.isFaultOfOne(error)) return [...batch]
       for (const { sessionId, reject } of batch) {
         this.#underWay.delete(sessionId)
         reject(error)

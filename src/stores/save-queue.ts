@@ -1,6 +1,6 @@
 import { isEmptyPatch } from '../session/patch.js'
 import type { PlainChange, SaveNews, SessionRecord } from '../session/store.js'
-import { batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
+import { areNear, batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
 import type { BulkStore, SaveEntry } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
@@ -16,7 +16,7 @@ interface Part extends Caller<Answer> {
   readonly seen: SessionRecord | undefined
 }
 
-/** The changes of one session that go out as one: all under the same secret, in the order in which they came. */
+/** The changes of one session that go out as one: all under the same secret, asked for at about the same time, in the order in which they came. */
 interface Entry {
   readonly id: string
   readonly secretHash: Uint8Array
@@ -51,8 +51,9 @@ export class SaveQueue {
       const part = { change: copyOf(change), seen, resolve, reject }
       const entries = this.#waiting.get(id) ?? []
       const last = entries.at(-1)
-      if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0) last.parts.push(part)
-      else entries.push({ id, secretHash: Buffer.from(secretHash), parts: [part], since: performance.now() })
+      const since = performance.now()
+      if (last !== undefined && Buffer.compare(last.secretHash, secretHash) === 0 && areNear(this.#deadlineMs, last.since, since)) last.parts.push(part)
+      else entries.push({ id, secretHash: Buffer.from(secretHash), parts: [part], since })
       this.#waiting.set(id, entries)
       this.#sender.wake()
     })
@@ -67,10 +68,11 @@ export class SaveQueue {
     const most = batchLimit(this.#waiting.size + this.#underWay.size)
     for (const [id, entries] of this.#waiting) {
       if (batch.length === most) break
-      if (this.#underWay.has(id)) continue
-      const entry = entries.shift()
-      if (entries.length === 0) this.#waiting.delete(id)
-      if (entry === undefined) continue
+      const [entry] = entries
+      if (entry === undefined || this.#underWay.has(id) || !areNear(this.#deadlineMs, batch[0]?.since ?? entry.since, entry.since)) continue
+      entries.shift()
+      this.#waiting.delete(id)
+      if (entries.length > 0) this.#waiting.set(id, entries) // behind the others
       this.#underWay.add(id)
       batch.push(entry)
     }

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { identityOfSession } from '../../src/plugins/identity.js'
+import type { RequestSession } from '../../src/session/request-session.js'
 import { deepFreeze } from '../../src/session/values.js'
 import type { JsonObject, SessionRecord } from '../../src/session/store.js'
 import { anySession, Browser, openApp } from '../helpers/session-app.js'
@@ -6,12 +8,14 @@ import { anySession, Browser, openApp } from '../helpers/session-app.js'
 t.test('nothing that a request does to its session changes a record that the store has given to others too', async (t) => {
   const { app, store } = await openApp(t, {
     routes: (app) => app.post('/list', async (request) => {
+      anySession(request).setUserId('ada')
       anySession(request).set('list', [1, 2])
       return {}
     }).post('/all', async (request) => {
       const session = anySession(request)
       session.expiresAt.setTime(0)
       session.createdAt.setTime(0)
+      identityOfSession(request.session as unknown as RequestSession)?.authenticatedAt?.setTime(0)
       t.throws(() => { Object.assign(session.get('list') as object, { 0: 'changed' }) }, TypeError)
       session.set('a', 1)
       session.delete('old')

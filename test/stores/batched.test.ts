@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { newId } from '../../src/core/credential.js'
 import type { SessionRecord, Store } from '../../src/session/store.js'
@@ -269,4 +270,36 @@ void t.test('close waits for what is queued', async (t) => {
   inner.letGo()
   await closing
   t.ok((await Promise.all(saves)).every((record) => record !== null))
+})
+
+void t.test('who has waited long behind another of its session hurries nobody: it goes with those that have waited as long', async (t) => {
+  const { inner, store } = open({ deadlineMs: 300, slowMs: 10_000 })
+  const [a, b, c] = await begin(store, 3)
+  const save = ({ id, secretHash }: SessionRecord): Promise<SessionRecord | null> => store.save(id, secretHash, put({ x: 1 }))
+  inner.hold()
+  const saves = [save(found(a))]
+  await tick()
+  saves.push(save(found(a)))
+  await pause(60) // more than a tenth of the deadline
+  saves.push(save(found(b)), save(found(c)), save(found(a)))
+  inner.letGo()
+  t.ok((await Promise.all(saves)).every((record) => record !== null))
+  t.same(inner.calls, ['save 1', 'save 1', 'saveMany 3'])
+  t.ok(Number(inner.budgets.at(-1)) > 240, `left for the batch: ${inner.budgets.at(-1)} ms`)
+})
+
+void t.test('nor does a load that has waited long', async (t) => {
+  const { inner, store } = open({ deadlineMs: 300, slowMs: 10_000 })
+  const sessions = await begin(store, 5)
+  const [a, b, c, d, e] = sessions.map(({ id }) => id)
+  inner.hold()
+  const loads = await aTickEach([found(sessions[0]), found(sessions[1])], ({ id }) => store.get(id))
+  await tick()
+  t.same(inner.calls, ['get 1', 'get 1'])
+  loads.push(store.get(c ?? ''))
+  await pause(60)
+  loads.push(store.get(d ?? ''), store.get(e ?? ''))
+  inner.letGo()
+  t.same((await Promise.all(loads)).map((record) => record?.id), [a, b, c, d, e])
+  t.same(inner.calls, ['get 1', 'get 1', 'get 1', 'getMany 2'])
 })

@@ -55,6 +55,19 @@ void t.test('who changes nothing of a record is given what is kept, as of now an
   t.equal(await store.view(id), null, 'as does its end')
 })
 
+void t.test('whoever patches get sees what is viewed, too', async (t) => {
+  const { store, elsewhere } = open()
+  const { id } = await elsewhere.create(newSession())
+  const seen: string[] = []
+  const get = store.get.bind(store)
+  store.get = async (id) => {
+    seen.push(id)
+    return await get(id)
+  }
+  t.ok(await store.view(id))
+  t.same(seen, [id])
+})
+
 void t.test('that there is no such session is not remembered', async (t) => {
   const { store, inner, elsewhere } = open()
   const session = newSession()

@@ -49,11 +49,23 @@ void t.test('many tabs of a session that is locked hurry nobody else: whoever co
   t.ok(Math.min(...rotations.budgets) > DEADLINE_MS / 2, `the shortest time of a batch was ${Math.min(...rotations.budgets)} ms`)
 })
 
-void t.test('a caller that changes its token afterwards changes nothing', async (t) => {
+void t.test('a caller that changes the session of its token afterwards changes nothing', async (t) => {
   const queue = new RotationQueue(fake(), { deadlineMs: DEADLINE_MS, slowMs: 5 })
   const tokens = upTo(2).map((n) => ({ ...tokenOf(`session ${n}`, 1) }))
   const answers = Promise.all(tokens.map((token) => queue.rotate(token, RULES)))
   for (const token of tokens) token.sessionId = 'another'
   t.same(await answers, [FOUND, FOUND])
   t.same(await queue.rotate(tokenOf('session 0', 1), RULES), FOUND, 'and the next of the session is judged')
+})
+
+void t.test('sessions that always have more to rotate keep nobody else waiting', async (t) => {
+  const queue = new RotationQueue(fake(), { deadlineMs: DEADLINE_MS, slowMs: 5 })
+  const stop = new AbortController()
+  const busy = Promise.all(upTo(32).map(async (n) => {
+    while (!stop.signal.aborted) await Promise.all(upTo(3).map(() => queue.rotate(tokenOf(`busy ${n}`, 1), RULES)))
+  }))
+  const others = await Promise.allSettled(upTo(10).map((n) => queue.rotate(tokenOf(`other ${n}`, 1), RULES)))
+  stop.abort()
+  await busy
+  t.ok(others.every(({ status }) => status === 'fulfilled'))
 })

@@ -16,6 +16,7 @@ export interface SessionEntry {
   readonly blocked: boolean
 }
 
+/** Its dates are its own: those of a record may be shared. */
 export function toEntry ({ id, userAgent, clientIp, createdAt, lastSeenAt, expiresAt, blockedAt }: SessionInfo, currentId: string): SessionEntry {
-  return { id, current: id === currentId, device: deviceOf(userAgent), clientIp, createdAt, lastSeenAt, expiresAt, blocked: blockedAt !== null }
+  return { id, current: id === currentId, device: deviceOf(userAgent), clientIp, createdAt: new Date(createdAt), lastSeenAt: new Date(lastSeenAt), expiresAt: new Date(expiresAt), blocked: blockedAt !== null }
 }

@@ -5,7 +5,7 @@ import { copyJson, isShallow } from '../json.js'
 /** What is nested deeper is not kept: it is copied level by level. */
 const MOST_LEVELS = 100
 
-/** A record kept in memory. Nobody else has what it was made of. */
+/** A record kept in memory: a copy of what was loaded. */
 export class KeptRecord {
   /** Characters of JSON: what makes one record larger than another. */
   readonly size: number

@@ -26,7 +26,7 @@ export const spoilsConnection = (error: unknown): boolean => !HARMLESS.test(code
 export const isDataFault = (error: unknown): boolean => DATA.test(codeOf(error))
 
 /**
- * Whether a batch failed for what one of its rows held, or for what others did to one (40001, under REPEATABLE READ): nothing
+ * Whether a batch failed for what one of its rows held, or for what others did to one (40001 under REPEATABLE READ, 40P01): nothing
  * of it was done, and one by one the others succeed.
  */
 export const isFaultOfOne = (error: unknown): boolean => error instanceof StoreError && (isDataFault(error.cause) || isTransient(error.cause))

@@ -68,12 +68,12 @@ export class Database {
   }
 
   async #within<T> (label: string, work: Work<T>, { budgetMs = this.#deadlineMs, signal, sendAgain = false, fragile = false }: WorkOptions): Promise<T> {
+    if (budgetMs <= 0) throw new StoreError(label, new DeadlineError(this.#deadlineMs)) // it has waited for all of its time
     const startedAt = performance.now()
     const deadline = new Deadline(budgetMs, signal)
     let bornAfter = -Infinity
     let failed = false
     try {
-      if (budgetMs <= 0) throw new DeadlineError(this.#deadlineMs)
       for (let number = 1; ; number++) {
         const attempt: Attempt = { bornAfter, sent: false }
         try {

@@ -2,6 +2,7 @@ import pg from 'pg'
 import t from 'tap'
 import { StoreError } from '../../../src/core/errors.js'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
+import { isFaultOfOne } from '../../../src/stores/postgres/faults.js'
 import { tables } from '../../../src/stores/postgres/names.js'
 import { PlainPostgresStore } from '../../../src/stores/postgres/plain-store.js'
 import { Database } from '../../../src/stores/postgres/query.js'
@@ -155,8 +156,8 @@ void t.test('a transaction that failed half-way leaves no trace and no broken co
   t.equal(one.totalCount, 1)
   await t.rejects(plain.setClaims('ada', { bad: '\0' }), { code: 'ERR_STORE' }, 'a statement fails')
   t.equal(await plain.setClaims('bea', {}), 1, 'no lock is left behind')
-  const { rows } = await pool.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
-  t.same(rows, [])
+  await until('the backend whose connection was destroyed has let its lock go', async () =>
+    (await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")).rowCount === 0)
 })
 
 void t.test('a deadlock that others cause is tried again', async (t) => {
@@ -240,4 +241,11 @@ void t.test('what has waited until its time was over is not sent, and costs no c
   await t.rejects(plain.save(id, secretHash, put({ late: true }), 0), { code: 'ERR_STORE', cause: { message: /no answer within 300 ms/ } })
   t.equal(pool.totalCount, 0)
   t.same((await store.get(id))?.values, {})
+})
+
+void t.test('a batch is taken apart for refused data and for what others did to a row, and for nothing else', async (t) => {
+  const faultOf = (code: string): StoreError => new StoreError('save', Object.assign(new Error('of the server'), { code }))
+  for (const code of ['22003', '23514', '54000', '40001', '40P01']) t.ok(isFaultOfOne(faultOf(code)), code)
+  for (const code of ['42P01', '55P03', '57014', '57P01', '08006', 'ECONNRESET']) t.notOk(isFaultOfOne(faultOf(code)), code)
+  t.notOk(isFaultOfOne(Object.assign(new Error('not of the store'), { code: '22003' })))
 })
