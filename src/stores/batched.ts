@@ -5,7 +5,7 @@ import { LoadQueue } from './load-queue.js'
 import { SaveQueue } from './save-queue.js'
 
 /** What `batched` makes. */
-export type BatchedStore = Store & Required<Pick<Store, 'saveSeen'>>
+export type BatchedStore = Store & Required<Pick<Store, 'view' | 'saveSeen'>>
 
 /**
  * A store that sends what is asked for at the same time in one round trip.
@@ -21,7 +21,8 @@ export function batched (store: BulkStore, given: Partial<QueueTimes> = {}): Bat
   const saves = new SaveQueue(store, times)
   return {
     create: (session) => store.create(session),
-    get: (id) => loads.get(id),
+    get: (id) => loads.get(id, 'copy'),
+    view: (id) => loads.get(id, 'view'),
     save: (id, secretHash, change) => isPlain(change) ? saves.save(id, secretHash, change) : store.save(id, secretHash, change),
     saveSeen: (seen, change) => isPlain(change) ? saves.save(seen.id, seen.secretHash, change, seen) : store.save(seen.id, seen.secretHash, change),
     delete: (id, secretHash) => store.delete(id, secretHash),

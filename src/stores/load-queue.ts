@@ -1,18 +1,23 @@
 import type { SessionRecord } from '../session/store.js'
 import { areNear, batchLimit, BatchSender, type Caller, left, type QueueTimes } from './batch-sender.js'
-import type { BulkStore } from './bulk-store.js'
+import type { BulkStore, Reader } from './bulk-store.js'
 import { tellBatch } from './measures.js'
 
 /** With one, a load waits for half a round trip under light load; with four, batches are too small under heavy load. */
 const AT_ONCE = 2
 
+/** Somebody who waits for a session: for a record of their own, or to look at it. */
+interface Viewer extends Caller<SessionRecord | null> {
+  readonly use: keyof Reader
+}
+
 interface Load {
-  readonly callers: Array<Caller<SessionRecord | null>>
+  readonly callers: Viewer[]
   readonly since: number
 }
 type Batch = ReadonlyMap<string, Load>
 
-/** Loads that wait for the next batch. Each id is asked for once; each caller gets a record of its own. */
+/** Loads that wait for the next batch. Each id is asked for once. */
 export class LoadQueue {
   readonly #store: BulkStore
   readonly #deadlineMs: number
@@ -26,11 +31,11 @@ export class LoadQueue {
     this.#sender = new BatchSender({ atOnce: AT_ONCE, slowMs, take: () => this.#take(), send: (batch, answered) => this.#send(batch, answered) })
   }
 
-  get (id: string): Promise<SessionRecord | null> {
+  get (id: string, use: keyof Reader): Promise<SessionRecord | null> {
     return new Promise((resolve, reject) => {
       const load = this.#waiting.get(id)
-      if (load === undefined) this.#waiting.set(id, { callers: [{ resolve, reject }], since: performance.now() })
-      else load.callers.push({ resolve, reject })
+      if (load === undefined) this.#waiting.set(id, { callers: [{ use, resolve, reject }], since: performance.now() })
+      else load.callers.push({ use, resolve, reject })
       this.#sender.wake()
     })
   }
@@ -55,7 +60,8 @@ export class LoadQueue {
     const [[id, load] = []] = batch
     if (batch.size === 1 && id !== undefined && load?.callers.length === 1) {
       const [caller] = load.callers
-      await this.#store.get(id, left(this.#deadlineMs, load.since)).then(caller?.resolve, caller?.reject)
+      const budgetMs = left(this.#deadlineMs, load.since)
+      await (caller?.use === 'view' ? this.#store.view(id, budgetMs) : this.#store.get(id, budgetMs)).then(caller?.resolve, caller?.reject)
     } else await this.#sendTogether(batch, answered)
     this.#underWay -= batch.size
   }
@@ -67,7 +73,7 @@ export class LoadQueue {
       answered()
       for (const [id, { callers }] of batch) {
         const read = found.get(id)
-        for (const caller of callers) caller.resolve(read?.() ?? null)
+        for (const caller of callers) caller.resolve(read?.[caller.use]() ?? null)
       }
     } catch (error) {
       for (const { callers } of batch.values()) {

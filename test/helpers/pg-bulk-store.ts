@@ -43,11 +43,11 @@ export function recordingStore (inner: Store): RecordingStore {
     guilty = now.faultOfOne ? now.error : undefined
     throw now.error
   }
-  async function readers (ids: readonly string[], read: (id: string) => Promise<SessionRecord | null>): Promise<Map<string, Reader>> {
-    const found = new Map<string, Reader>()
+  async function all<T> (ids: readonly string[], read: (id: string) => Promise<SessionRecord | null>, give: (record: SessionRecord) => T): Promise<Map<string, T>> {
+    const found = new Map<string, T>()
     for (const id of ids) {
       const record = await read(id)
-      if (record !== null) found.set(id, () => structuredClone(record))
+      if (record !== null) found.set(id, give(record))
     }
     return found
   }
@@ -65,6 +65,10 @@ export function recordingStore (inner: Store): RecordingStore {
       mayFail()
       return await inner.get(id)
     }),
+    view: (id, budgetMs) => trip('view 1', budgetMs, async () => {
+      mayFail()
+      return await inner.get(id)
+    }),
     save: (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number) => trip('save 1', budgetMs, () => inner.save(id, secretHash, change)),
     delete: (id, secretHash) => inner.delete(id, secretHash),
     cleanup: (options) => inner.cleanup(options),
@@ -77,16 +81,16 @@ export function recordingStore (inner: Store): RecordingStore {
     close: () => inner.close(),
     getMany: (ids, budgetMs) => trip(`getMany ${ids.length}`, budgetMs, async () => {
       mayFail()
-      return await readers(ids, (id) => inner.get(id))
+      return await all(ids, (id) => inner.get(id), (record): Reader => ({ copy: () => structuredClone(record), view: () => record }))
     }),
     saveMany: (given, budgetMs) => trip(`saveMany ${given.length}`, budgetMs, async () => {
       entries.push(...given)
       mayFail()
       const byId = new Map(given.map((entry) => [entry.id, entry]))
-      return await readers(given.map(({ id }) => id).filter((id) => !locked.has(id)), async (id) => {
+      return await all(given.map(({ id }) => id).filter((id) => !locked.has(id)), async (id) => {
         const entry = byId.get(id)
         return entry === undefined ? null : await inner.save(id, entry.secretHash, entry.change).catch(() => null)
-      })
+      }, (record) => () => structuredClone(record))
     }),
     isFaultOfOne: (error) => error === guilty
   }

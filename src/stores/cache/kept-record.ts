@@ -1,6 +1,7 @@
-import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
+import type { JsonObject, SessionRecord } from '../../session/store.js'
 import { deepFreeze } from '../../session/values.js'
-import { copyJson, isShallow } from '../json.js'
+import { copyRecord } from '../copy-record.js'
+import { isShallow } from '../json.js'
 
 /** What is nested deeper is not kept: it is copied level by level. */
 const MOST_LEVELS = 100
@@ -25,7 +26,7 @@ export class KeptRecord {
   }
 
   private constructor (record: SessionRecord, askedAt: number) {
-    this.#record = copyOf(record)
+    this.#record = copyRecord(record)
     deepFreeze(this.#record.values)
     deepFreeze(this.#record.claims as JsonObject)
     this.#askedAt = askedAt
@@ -52,32 +53,6 @@ export class KeptRecord {
   /** The same, of which nothing is shared. */
   read (now: number): SessionRecord | null {
     const record = this.view(now)
-    return record && copyOf(record)
+    return record && copyRecord(record)
   }
 }
-
-/** Hashes have memory of their own: a part of Buffer's pool would keep all of it. */
-function copyOf (record: SessionRecord): SessionRecord {
-  return {
-    id: record.id,
-    secretHash: new Uint8Array(record.secretHash),
-    userId: record.userId,
-    values: copyOfJson(record.values),
-    claims: copyOfJson(record.claims),
-    createdAt: new Date(record.createdAt),
-    expiresAt: new Date(record.expiresAt),
-    absoluteExpiresAt: new Date(record.absoluteExpiresAt),
-    lastSeenAt: new Date(record.lastSeenAt),
-    authenticatedAt: record.authenticatedAt && new Date(record.authenticatedAt),
-    maxAge: record.maxAge,
-    userAgent: record.userAgent,
-    clientIp: record.clientIp,
-    blockedAt: record.blockedAt && new Date(record.blockedAt),
-    blockedReason: record.blockedReason,
-    version: record.version,
-    readAt: new Date(record.readAt)
-  }
-}
-
-/** What a copy of JSON is, the original was. */
-const copyOfJson = <T extends JsonObject | Claims>(value: T): T => copyJson(value as JsonObject) as T

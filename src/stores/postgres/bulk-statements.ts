@@ -3,7 +3,7 @@
 import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { RowRecord } from './row-record.js'
+import { NOBODY, RowRecord } from './row-record.js'
 import { recordsOf, saveOf } from './rows.js'
 import { arrayOf, byteaOf, type Statement, template } from './statement.js'
 import { isTooLarge, slidTo } from './statements.js'
@@ -50,8 +50,6 @@ const slid = (tables: Tables): string => `, slid AS (
 
 const SAVE_MANY = template('saveMany', (tables) => saving(tables, false))
 const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true))
-/** No row was ever written by this transaction. */
-const NOBODY = '0'
 
 /**
  * Saves and slides what is live, not locked by another, and not too large then: one row with their records, or the news of
@@ -68,7 +66,7 @@ export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Stateme
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.unset))),
   // rows that were written together name the same transaction: the record must be of this very session
-  arrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) ?? NOBODY : NOBODY))
+  arrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) : NOBODY))
 ])
 
 const CLEAN_UP = template('cleanup', (tables) => `

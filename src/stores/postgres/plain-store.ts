@@ -9,7 +9,9 @@ import { cleanup } from './cleanup.js'
 import { codeOf, isFaultOfOne } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
-import { type Row, toRecord, toRecords, toSaves } from './rows.js'
+import { toReaders, toSaves, toView } from './readers.js'
+import { RecentRecords } from './recent-records.js'
+import { type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
 import * as sql from './statements.js'
 
@@ -17,10 +19,13 @@ import * as sql from './statements.js'
 export class PlainPostgresStore implements BulkStore {
   readonly #database: Database
   readonly #tables: Tables
+  readonly #recent: RecentRecords
 
-  constructor (database: Database, tables: Tables) {
+  /** @param recent what the server need not tell again; default: nothing is kept */
+  constructor (database: Database, tables: Tables, recent = new RecentRecords(false)) {
     this.#database = database
     this.#tables = tables
+    this.#recent = recent
   }
 
   async create (session: NewSession): Promise<CreatedRecord> {
@@ -38,6 +43,14 @@ export class PlainPostgresStore implements BulkStore {
     if (!isUuid(id)) return null
     const [row] = await this.#database.read(sql.get(this.#tables, id), budgetMs)
     return row === undefined ? null : toRecord(row)
+  }
+
+  /** Asks for no more than whether the session lives and is as it was, where it was viewed of late. */
+  async view (id: string, budgetMs?: number): Promise<SessionRecord | null> {
+    if (!isUuid(id)) return null
+    const known = this.#recent.find(id)
+    const [row] = await this.#database.read(sql.get(this.#tables, id, known), budgetMs)
+    return row === undefined ? null : toView(row, known, this.#recent)
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null> {
@@ -99,12 +112,14 @@ export class PlainPostgresStore implements BulkStore {
   // – for batches –
 
   async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
-    const known = ids.filter((id) => isUuid(id))
-    if (known.length === 0) return new Map()
-    return toRecords((await this.#database.read(sql.getMany(this.#tables, known), budgetMs))[0])
+    const wanted = ids.filter((id) => isUuid(id))
+    if (wanted.length === 0) return new Map()
+    const known = wanted.map((id) => this.#recent.find(id))
+    const [row] = await this.#database.read(sql.getMany(this.#tables, wanted, known), budgetMs)
+    return toReaders(row, known, this.#recent)
   }
 
-  async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, Reader | (() => SaveNews)>> {
+  async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, () => SessionRecord | SaveNews>> {
     const known = entries.filter(({ id }) => isUuid(id))
     if (known.length === 0) return new Map()
     return toSaves((await this.#database.write(bulk.saveMany(this.#tables, known), budgetMs))[0])

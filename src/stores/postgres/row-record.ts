@@ -1,5 +1,8 @@
 import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
 
+/** What no row was written by. */
+export const NOBODY = '0'
+
 /** A record that may know by which transaction its row was written. A copy of it does not. */
 export class RowRecord implements SessionRecord {
   readonly id: string
@@ -19,12 +22,12 @@ export class RowRecord implements SessionRecord {
   readonly blockedReason: string | null
   readonly version: number
   readonly readAt: Date
-  readonly #writer: string | null
+  readonly #writer: string
 
-  /** @param writer the row's xmin when it was read; `null`: not known */
-  constructor (fields: SessionRecord, writer: string | null) {
+  /** @param writer the row's xmin when it was read; `NOBODY`: not known */
+  constructor (fields: SessionRecord, writer: string, { readAt, secretHash }: Pick<SessionRecord, 'readAt' | 'secretHash'> = fields) {
     this.id = fields.id
-    this.secretHash = fields.secretHash
+    this.secretHash = secretHash
     this.userId = fields.userId
     this.values = fields.values
     this.claims = fields.claims
@@ -39,15 +42,25 @@ export class RowRecord implements SessionRecord {
     this.blockedAt = fields.blockedAt
     this.blockedReason = fields.blockedReason
     this.version = fields.version
-    this.readAt = fields.readAt
+    this.readAt = readAt
     this.#writer = writer
   }
 
   /**
    * The transaction that had written the row of a record when it was read: while the row names it, no other has changed
-   * anything of it. `null`: the record does not tell.
+   * anything of it. `NOBODY`: the record does not tell.
    */
-  static writerOf (record: SessionRecord): string | null {
-    return #writer in record ? record.#writer : null
+  static writerOf (record: SessionRecord): string {
+    return #writer in record ? record.#writer : NOBODY
+  }
+
+  /** The same, read at this instant. */
+  readAgain (at: Date): RowRecord {
+    return new RowRecord(this, this.#writer, { readAt: at, secretHash: this.secretHash })
+  }
+
+  /** The same, with memory of its own for the hash: a part of Buffer's pool would keep all of it. */
+  detached (): RowRecord {
+    return new RowRecord(this, this.#writer, { readAt: this.readAt, secretHash: new Uint8Array(this.secretHash) })
   }
 }

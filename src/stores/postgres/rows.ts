@@ -1,7 +1,5 @@
-import type { Claims, Json, JsonObject, SaveNews, SessionRecord } from '../../session/store.js'
-import type { Reader } from '../bulk-store.js'
-import { copyJson, isShallow } from '../json.js'
-import { RowRecord } from './row-record.js'
+import type { Claims, Json, JsonObject, SessionRecord } from '../../session/store.js'
+import { NOBODY, RowRecord } from './row-record.js'
 
 /** A row as the server sent it: every column as text, whatever type parsers the application has set. */
 export type Row = Readonly<Record<string, string | null>>
@@ -10,15 +8,17 @@ const LAST_DATE = 8.64e15
 
 /** An instant in JSON: seconds since 1970, or text where it is infinite. */
 export type Seconds = number | string
-type RecordRow = readonly [
+/** What `recordOf` selects. */
+export type RecordRow = readonly [
   id: string, secretHash: string, userId: string | null, values: JsonObject, claims: Json,
   createdAt: Seconds, expiresAt: Seconds, absoluteExpiresAt: Seconds, lastSeenAt: Seconds, authenticatedAt: Seconds | null,
   maxAge: number | null, userAgent: string | null, clientIp: string | null, blockedAt: Seconds | null, blockedReason: string | null,
   version: number, readAt: Seconds
 ]
-type LoadedRow = readonly [...RecordRow, writer: string]
+/** What `loadedOf` selects of a row that was not the same. */
+export type LoadedRow = readonly [...RecordRow, writer: string]
 /** What `saveOf` selects of a row that was as it was seen. */
-type NewsRow = readonly [id: string, savedAt: Seconds, expiresAt: Seconds]
+export type NewsRow = readonly [id: string, savedAt: Seconds, expiresAt: Seconds]
 
 /**
  * What every statement that answers a session selects of its row, for `toRecord`: one JSON array, for reading one long
@@ -31,10 +31,15 @@ type NewsRow = readonly [id: string, savedAt: Seconds, expiresAt: Seconds]
 export const recordOf = (row: string, readAt: string): string => `json_build_array(${columnsOf(row, readAt)}) AS record`
 
 /**
- * As `recordOf`, of a row that is read now, with the transaction that wrote it: a save can be made on the record. Not for what
- * an INSERT returns, which on a partitioned table has no system columns.
+ * As `recordOf`, of a row that is read now, with the transaction that wrote it. Not for what an INSERT returns, which on a
+ * partitioned table has no system columns.
  */
-export const loadedOf = (row: string): string => `json_build_array(${columnsOf(row, 'now()')}, ${row}.xmin) AS record`
+export const loadedOf = (row: string): string => `${loaded(row)} AS record`
+
+/** As `loadedOf`, of a row that is not known; of one that is, what `same` says, in JSON. */
+export const loadedUnless = (row: string, isKnown: string, same: string): string => `CASE WHEN ${isKnown} THEN ${same} ELSE ${loaded(row)} END AS record`
+
+const loaded = (row: string): string => `json_build_array(${columnsOf(row, 'now()')}, ${row}.xmin)`
 
 const columnsOf = (row: string, readAt: string): string => `
       ${row}.id, encode(${row}.secret_hash, 'hex'), ${row}.user_id, ${row}."values", ${row}.claims,
@@ -54,39 +59,8 @@ export const saveOf = (row: string, isSeen: string): string => `CASE WHEN ${isSe
       THEN json_build_array(${row}.id, ${epoch(`${row}.last_seen_at`)}, ${epoch(`${row}.expires_at`)})
       ELSE json_build_array(${columnsOf(row, `${row}.last_seen_at`)}) END AS record`
 
-/** By id, for each record in the row of a statement on many, what gives it: see `Reader`. */
-export function toRecords (row: Row | undefined): ReadonlyMap<string, Reader> {
-  const records = row?.['records'] ?? '[]'
-  return new Map(parsed<RecordRow | LoadedRow>(records).map((record, n) => [record[0], readerOf(record, records, n)]))
-}
-
-/** As `toRecords`, of what `saveOf` selects. */
-export function toSaves (row: Row | undefined): ReadonlyMap<string, Reader | (() => SaveNews)> {
-  const records = row?.['records'] ?? '[]'
-  return new Map(parsed<RecordRow | NewsRow>(records).map((record, n) =>
-    [record[0], isNews(record) ? () => newsFrom(record) : readerOf(record, records, n)]))
-}
-
-/** Gives the record that stands at `n` in the text of `records`. */
-function readerOf (record: RecordRow | LoadedRow, records: string, n: number): Reader {
-  let isGiven = false
-  return () => {
-    if (isGiven) return recordFrom(isShallow(record, MOST_LEVELS) ? copyJson(record) as RecordRow | LoadedRow : parsed<RecordRow | LoadedRow>(records)[n] ?? record)
-    isGiven = true
-    return recordFrom(record)
-  }
-}
-
-/** Nested deeper, as only a hand in psql can, a record is read anew: copying goes level by level. */
-const MOST_LEVELS = 100
-
-const parsed = <T>(records: string): readonly T[] => JSON.parse(records) as T[]
-
-const isNews = (record: RecordRow | NewsRow): record is NewsRow => record.length === 3
-
-const newsFrom = ([, at, expiresAt]: NewsRow): SaveNews => ({ savedAt: toDate(at), expiresAt: toDate(expiresAt) })
-
-const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // not date_part, whose double has the digits of extra_float_digits
+/** Seconds since 1970, in SQL. */
+export const epoch = (instant: string): string => `extract(epoch FROM ${instant})` // not date_part, whose double has the digits of extra_float_digits
 
 /**
  * The record of a row. What a hand in psql has put into `values` comes back as it stands: a manager ends a session whose
@@ -96,7 +70,8 @@ export function toRecord (row: Row): SessionRecord {
   return recordFrom(JSON.parse(text(row, 'record')) as RecordRow | LoadedRow)
 }
 
-function recordFrom (row: RecordRow | LoadedRow): RowRecord {
+/** As `toRecord`, of what was parsed. */
+export function recordFrom (row: RecordRow | LoadedRow): RowRecord {
   const [
     id, secretHash, userId, values, claims, createdAt, expiresAt, absoluteExpiresAt, lastSeenAt, authenticatedAt,
     maxAge, userAgent, clientIp, blockedAt, blockedReason, version, readAt
@@ -119,7 +94,7 @@ function recordFrom (row: RecordRow | LoadedRow): RowRecord {
     blockedReason,
     version,
     readAt: toDate(readAt)
-  }, row.length === 18 ? row[17] : null)
+  }, row.length === 18 ? row[17] : NOBODY)
 }
 
 /** @throws TypeError when the statement did not select the column or it is null: an error of this module's own */

@@ -9,10 +9,11 @@
  * @module
  */
 
-import type { Claims, NewSession, SessionChange } from '../../session/store.js'
+import type { Claims, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { loadedOf, recordOf, recordsOf } from './rows.js'
+import { NOBODY, RowRecord } from './row-record.js'
+import { epoch, loadedOf, loadedUnless, recordOf, recordsOf } from './rows.js'
 import { arrayOf, type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
@@ -39,21 +40,41 @@ const GET = template('get', (tables) => `
   FROM ${tables.sessions} AS t
   WHERE t.id = $1::uuid AND ${live('t', 'now()')}`)
 
-/** The live session. Primary-key lookup. */
-export const get = (tables: Tables, id: string): Statement => GET(tables, [id])
+const GET_UNLESS_KNOWN = template('get', (tables) => `
+  SELECT ${loadedUnless('t', 't.xmin = $2::xid', `json_build_array(${epoch('now()')})`)}
+  FROM ${tables.sessions} AS t
+  WHERE t.id = $1::uuid AND ${live('t', 'now()')}`)
+
+/** The live session, or, where its row is still that of the record that is `known`, when it was read. Primary-key lookup. */
+export const get = (tables: Tables, id: string, known: SessionRecord | null = null): Statement =>
+  known === null ? GET(tables, [id]) : GET_UNLESS_KNOWN(tables, [id, RowRecord.writerOf(known)])
 
 // A subquery with OFFSET is planned by itself, for one id: a lookup by primary key whatever the number of ids, and
 // whatever the planner believes about the size of the table. `= ANY` turns into a scan of a table it believes small.
-const GET_MANY = template('getMany', (tables) => `
-  SELECT ${recordsOf('found')}
-  FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-    SELECT ${loadedOf('t')}
+const gettingMany = (tables: Tables, wanted: string, loaded: string): string => `
+  SELECT ${recordsOf('found')}, ${epoch('now()')} AS read_at
+  FROM ${wanted} CROSS JOIN LATERAL (
+    SELECT ${loaded}
     FROM ${tables.sessions} AS t
     WHERE t.id = wanted.id AND ${live('t', 'now()')}
-    OFFSET 0) AS found`)
+    OFFSET 0) AS found`
 
-/** Of these sessions the live ones: one row with their records, in any order. One lookup by primary key an id. */
-export const getMany = (tables: Tables, ids: readonly string[]): Statement => GET_MANY(tables, [arrayOf(ids)])
+const GET_MANY = template('getMany', (tables) => gettingMany(tables, 'unnest($1::uuid[]) AS wanted (id)', loadedOf('t')))
+
+const GET_MANY_UNLESS_KNOWN = template('getMany', (tables) => gettingMany(
+  tables,
+  'unnest($1::uuid[], $2::xid[]) WITH ORDINALITY AS wanted (id, writer, n)',
+  loadedUnless('t', 't.xmin = wanted.writer', 'to_json(wanted.n)')
+))
+
+/**
+ * Of these sessions the live ones: one row with their records, in any order, or, for those whose row is still that of the
+ * record that is `known`, their place in the list, from 1 on. One lookup by primary key an id.
+ */
+export const getMany = (tables: Tables, ids: readonly string[], known: ReadonlyArray<SessionRecord | null>): Statement =>
+  known.every((record) => record === null)
+    ? GET_MANY(tables, [arrayOf(ids)])
+    : GET_MANY_UNLESS_KNOWN(tables, [arrayOf(ids), arrayOf(known.map((record) => record === null ? NOBODY : RowRecord.writerOf(record)))])
 
 const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t

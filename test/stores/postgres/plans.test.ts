@@ -20,7 +20,7 @@ const replacing = { id: newId(), secretHash: hash, carry: {} }
 
 const STATEMENTS: readonly Statement[] = [
   sql.get(names, newId()),
-  sql.getMany(names, upTo(BATCH).map(newId)),
+  sql.getMany(names, upTo(BATCH).map(newId), upTo(BATCH).map(() => null)),
   sql.slide(names, newId(), hash, 60),
   sql.save(names, newId(), hash, put({ a: 1 }), null),
   sql.renew(names, newId(), hash, renewal, null),
