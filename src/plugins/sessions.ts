@@ -1,5 +1,5 @@
 import cookie from '@fastify/cookie'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { SessionError } from '../core/errors.js'
 import { parseKeys, rejectSharedKeys } from '../core/keys.js'
@@ -15,6 +15,7 @@ import { SessionManager } from '../session/session-manager.js'
 import type { Store } from '../session/store.js'
 import { replaceAnswer } from './failed-save.js'
 import { isLogged } from './logged-errors.js'
+import { optOuts } from './opt-outs.js'
 import { createSealer } from './sealer.js'
 import { unwrapResponse } from './unwrap-response.js'
 
@@ -51,39 +52,38 @@ const plugin: FastifyPluginAsync<SessionsOptions> = async (fastify, options) => 
   if (!fastify.hasPlugin('@fastify/cookie')) await fastify.register(cookie)
 
   fastify.decorate('sessions', manager)
-  fastify.decorateRequest(decorator, null)
+  fastify.decorateRequest(decorator, { getter () { return manager.opened(this) } })
   fastify.decorateRequest(OPENED, null)
 
+  const hasOptedOut = optOuts(fastify)
   fastify.addHook('onRoute', ({ config = {}, url }) => {
     if (config.session !== undefined) flag(`config.session of ${url}`, config.session)
     if (config.onStoreError !== undefined) oneOf(`config.onStoreError of ${url}`, config.onStoreError, ['fail', 'anonymous'])
   })
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.routeOptions.config.session === false) { done(); return }
-    const take = (session: unknown): void => { setProperty(request, decorator, session); done() }
+    if (hasOptedOut(request)) { done(); return }
+    let session
     try {
-      const session = manager.open(request, reply)
-      if (session instanceof Promise) session.then(take, (error: unknown) => { refuse(reply, error, done) })
-      else take(session)
+      session = manager.open(request, reply)
     } catch (error) {
       refuse(reply, error, done)
+      return
     }
+    if (session instanceof Promise) session.then(() => { done() }, (error: unknown) => { refuse(reply, error, done) })
+    else done()
   })
 
   fastify.addHook('onSend', (request, reply, given, done) => {
     const payload = unwrapResponse(reply, given)
-    const fail = (error: unknown): void => {
-      if (!(error instanceof SessionError)) { done(error as Error); return } // a bug, and Fastify's to answer
-      if (!isLogged(error)) request.log.error({ err: error }, 'the session could not be saved; the answer is dropped')
-      done(null, replaceAnswer(reply, payload, error))
-    }
+    let saving
     try {
-      const saving = manager.settle(request, reply)
-      if (saving === undefined) done(null, payload)
-      else saving.then(() => { done(null, payload) }, fail)
+      saving = manager.settle(request, reply)
     } catch (error) {
-      fail(error)
+      drop(reply, payload, error, done)
+      return
     }
+    if (saving === undefined) done(null, payload)
+    else saving.then(() => { done(null, payload) }, (error: unknown) => { drop(reply, payload, error, done) })
   })
 
   fastify.addHook('onClose', async () => { await manager.close() })
@@ -112,12 +112,15 @@ async function createManagerFor (log: ManagerOptions['log'], options: SessionsOp
   return new SessionManager(store, { ...resolved, sealer, log })
 }
 
+/** The session was not saved: what the handler has answered is not true. */
+function drop (reply: FastifyReply, payload: unknown, error: unknown, done: (error: Error | null, payload?: unknown) => void): void {
+  if (!(error instanceof SessionError)) { done(error as Error); return } // a bug, and Fastify's to answer
+  if (!isLogged(error)) reply.log.error({ err: error }, 'the session could not be saved; the answer is dropped')
+  done(null, replaceAnswer(reply, payload, error))
+}
+
 function refuse (reply: FastifyReply, error: unknown, done: (error?: Error) => void): void {
   if (!(error instanceof SessionError)) { done(error as Error); return } // a bug, and Fastify's to answer
   if (error.statusCode >= 500) reply.log.error({ err: error }, 'the session could not be loaded')
   reply.send(replaceAnswer(reply, undefined, error))
-}
-
-function setProperty (request: FastifyRequest, name: string, value: unknown): void {
-  Reflect.set(request, name, value)
 }

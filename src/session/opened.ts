@@ -16,16 +16,16 @@ interface Opened { [OPENED]?: RequestSession | null, [OTHERS]?: RequestSession[]
 
 /** The session that this manager has opened for a request. */
 export function openedSession (request: object, host: object): RequestSession | null {
-  const { [OPENED]: first = null, [OTHERS]: others }: Opened = request
-  return first === null || first.host === host ? first : others?.find((session) => session.host === host) ?? null
+  const opened: Opened = request
+  const first = opened[OPENED] ?? null
+  return first === null || first.host === host ? first : opened[OTHERS]?.find((session) => session.host === host) ?? null
 }
 
 /** Keeps the session of a manager beside those of others. */
 export function setOpened (request: object, session: RequestSession): void {
   const target: Opened = request
-  const { [OPENED]: first = null, [OTHERS]: others = [] } = target
-  if (first === null) target[OPENED] = session
-  else target[OTHERS] = [...others, session]
+  if ((target[OPENED] ?? null) === null) target[OPENED] = session
+  else target[OTHERS] = [...target[OTHERS] ?? [], session]
 }
 
 /**

@@ -1,26 +1,15 @@
-interface Asked { readonly ip: string, readonly headers: { readonly 'user-agent'?: string | undefined } }
-interface Answered { readonly raw: { once (event: 'close', listener: () => void): unknown } }
+/** What a session asks of its request: only when something is stored. */
+export interface Asked { readonly ip: string, readonly headers: { readonly 'user-agent'?: string | undefined } }
+/** What a session asks of the reply: when the connection is over. */
+export interface Answered { readonly raw: { once (event: 'close', listener: () => void): unknown } }
 
-/** Where a session's request comes from, and when its connection is over. Asked only when something is stored. */
-export class SessionOrigin {
-  readonly #request: Asked
-  readonly #reply: Answered
-
-  constructor (request: Asked, reply: Answered) {
-    this.#request = request
-    this.#reply = reply
-  }
-
-  /** An IPv4 address that came as IPv6 is given as IPv4, so that one client has one address. */
-  get clientIp (): string { return this.#request.ip.replace(/^::ffff:(?=[\d.]+$)/i, '') }
-  get userAgent (): string | undefined { return this.#request.headers['user-agent'] }
-  onClose (listener: () => void): void { this.#reply.raw.once('close', listener) }
-}
+/** An IPv4 address that came as IPv6 is given as IPv4, so that one client has one address. */
+export const clientIpOf = ({ ip }: Asked): string => ip.replace(/^::ffff:(?=[\d.]+$)/i, '')
 
 const LONGEST_USER_AGENT = 512
 
 /** The user agent as it is stored: at most 512 characters, without control characters; `null` for nothing. */
-export function cleanUserAgent (given: string | undefined): string | null {
-  const cleaned = given?.replace(/[\p{Cc}\p{Cs}]/gu, '').slice(0, LONGEST_USER_AGENT).toWellFormed() ?? ''
+export function userAgentOf ({ headers }: Asked): string | null {
+  const cleaned = headers['user-agent']?.replace(/[\p{Cc}\p{Cs}]/gu, '').slice(0, LONGEST_USER_AGENT).toWellFormed() ?? ''
   return cleaned === '' ? null : cleaned
 }

@@ -3,8 +3,7 @@ import type { Credential } from '../core/credential.js'
 import { SessionGoneError } from '../core/errors.js'
 import { publish, type SessionEvents } from './events.js'
 import type { ResolvedManagerOptions } from './options.js'
-import { cleanUserAgent } from './origin.js'
-import type { SessionOrigin } from './origin.js'
+import { type Answered, type Asked, clientIpOf, userAgentOf } from './origin.js'
 import { recordAfter } from './save-news.js'
 import { NO_CLAIMS } from './sign-in.js'
 import type { SignIn } from './sign-in.js'
@@ -32,7 +31,8 @@ const NO_PATCH: ValuesPatch = Object.freeze({ set: Object.freeze({}), unset: Obj
  */
 export class SessionRow {
   readonly #host: SessionHost
-  readonly #origin: SessionOrigin
+  readonly #request: Asked
+  readonly #reply: Answered
   #record: SessionRecord | null
   #credential: Credential | null
   #next: { readonly id: string, readonly secret: Buffer } | null = null
@@ -45,9 +45,10 @@ export class SessionRow {
   /** The session's own idle lifetime, as it shall become; `undefined`: as it is. */
   maxAge: number | null | undefined
 
-  constructor (host: SessionHost, origin: SessionOrigin, record: SessionRecord | null, credential: Credential | null) {
+  constructor (host: SessionHost, request: Asked, reply: Answered, record: SessionRecord | null, credential: Credential | null) {
     this.#host = host
-    this.#origin = origin
+    this.#request = request
+    this.#reply = reply
     this.#record = record
     this.#credential = credential
     this.#hasDefaultLife = credential?.defaultLife === true || record === null || record.maxAge === null
@@ -111,8 +112,8 @@ export class SessionRow {
       idleSeconds: this.maxAge ?? options.maxAge,
       absoluteSeconds: options.absoluteMaxAge,
       ...(userId !== null && options.maxSessionsPerUser > 0 && { atMost: options.maxSessionsPerUser }),
-      userAgent: options.recordDevice ? cleanUserAgent(this.#origin.userAgent) : null,
-      clientIp: options.recordDevice ? this.#origin.clientIp : null,
+      userAgent: options.recordDevice ? userAgentOf(this.#request) : null,
+      clientIp: options.recordDevice ? clientIpOf(this.#request) : null,
       ...(replaced !== null && { replaces: { id: replaced.id, secretHash: replaced.secretHash, carry: signIn?.carries === true ? replaced.values : null } })
     })
     this.#hasDefaultLife = record.maxAge === null
@@ -189,7 +190,7 @@ export class SessionRow {
 
   #watch (): AbortSignal {
     const { signal, release } = this.#host.signals.watch(this.#current().id)
-    this.#origin.onClose(release)
+    this.#reply.raw.once('close', release)
     return signal
   }
 

@@ -12,7 +12,6 @@ import { publish, type RejectionReason, type SessionEventMessage, type SessionEv
 import { dropSetCookie, type ReplyLike, type RequestLike } from './http.js'
 import type { Manager, SessionInfo } from './manager.js'
 import { openedSession, setOpened } from './opened.js'
-import { SessionOrigin } from './origin.js'
 import { type ManagerOptions, resolveManagerOptions, type ResolvedManagerOptions } from './options.js'
 import { rejectionOf } from './rejection.js'
 import { RequestSession } from './request-session.js'
@@ -263,9 +262,8 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
-    const row = new SessionRow(this, new SessionOrigin(request, reply), record, presented?.credential ?? null)
-    const cookie = new SessionCookie(row, this.options, presented)
-    const session = new RequestSession(this, row, cookie, isVolatile)
+    const row = new SessionRow(this, request, reply, record, presented === null ? null : presented.credential)
+    const session = new RequestSession(this, row, new SessionCookie(row, this.options, presented), isVolatile)
     setOpened(request, session)
     return session
   }

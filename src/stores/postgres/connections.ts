@@ -14,13 +14,17 @@ const PROBE_MS = 2_000
  */
 export class Connections {
   readonly #pool: Pool
+  readonly #tally: { readonly made: number }
   #refused = false
   #probing: Promise<void> | undefined
 
   constructor (pool: Pool) {
     this.#pool = pool
-    guard(pool)
+    this.#tally = guard(pool)
   }
+
+  /** How many connections the pool has made since it was first used here. */
+  get made (): number { return this.#tally.made }
 
   /**
    * A connection made after `bornAfter`; older ones that are idle are closed on the way, for they may be as dead as the
@@ -65,13 +69,19 @@ export class Connections {
   }
 }
 
-const guarded = new WeakSet<Pool>()
+const tallies = new WeakMap<Pool, { made: number }>()
 const bornAt = new WeakMap<PoolClient, number>()
 
 /** A connection that dies while idle has left the pool already; the event would end the process (V70). */
-function guard (pool: Pool): void {
-  if (guarded.has(pool)) return
-  guarded.add(pool)
+function guard (pool: Pool): { readonly made: number } {
+  const guarded = tallies.get(pool)
+  if (guarded !== undefined) return guarded
+  const tally = { made: 0 }
+  tallies.set(pool, tally)
   pool.on('error', () => {})
-  pool.on('connect', (client) => { bornAt.set(client, performance.now()) })
+  pool.on('connect', (client) => {
+    tally.made++
+    bornAt.set(client, performance.now())
+  })
+  return tally
 }

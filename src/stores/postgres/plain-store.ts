@@ -3,14 +3,16 @@ import { SessionTooLargeError, StoreError } from '../../core/errors.js'
 import { isUuid } from '../../core/uuid.js'
 import { isEmptyPatch } from '../../session/patch.js'
 import type { Claims, CleanupOptions, CreatedRecord, NewSession, SaveNews, SessionChange, SessionRecord } from '../../session/store.js'
+import { left } from '../batch-sender.js'
 import type { BulkStore, Reader, SaveEntry } from '../bulk-store.js'
 import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
 import { codeOf, isFaultOfOne } from './faults.js'
 import type { Tables } from './names.js'
 import type { Database } from './query.js'
-import { toReaders, toSaves, toView } from './readers.js'
+import { type Note, toReaders, toSaves, toView } from './readers.js'
 import { RecentRecords } from './recent-records.js'
+import type { RowRecord } from './row-record.js'
 import { type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
 import * as sql from './statements.js'
@@ -48,9 +50,8 @@ export class PlainPostgresStore implements BulkStore {
   /** Asks for no more than whether the session lives and is as it was, where it was viewed of late. */
   async view (id: string, budgetMs?: number): Promise<SessionRecord | null> {
     if (!isUuid(id)) return null
-    const known = this.#recent.find(id)
-    const [row] = await this.#database.read(sql.get(this.#tables, id, known), budgetMs)
-    return row === undefined ? null : toView(row, known, this.#recent)
+    return await this.#readUnlessKnown([id], budgetMs, ([known = null]) => sql.get(this.#tables, id, known),
+      (row, [known = null], note) => row === undefined ? null : toView(row, known, note))
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null> {
@@ -114,9 +115,7 @@ export class PlainPostgresStore implements BulkStore {
   async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
     const wanted = ids.filter((id) => isUuid(id))
     if (wanted.length === 0) return new Map()
-    const known = wanted.map((id) => this.#recent.find(id))
-    const [row] = await this.#database.read(sql.getMany(this.#tables, wanted, known), budgetMs)
-    return toReaders(row, known, this.#recent)
+    return await this.#readUnlessKnown(wanted, budgetMs, (known) => sql.getMany(this.#tables, wanted, known), toReaders)
   }
 
   async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, () => SessionRecord | SaveNews>> {
@@ -127,6 +126,26 @@ export class PlainPostgresStore implements BulkStore {
 
   isFaultOfOne (error: unknown): boolean {
     return isFaultOfOne(error)
+  }
+
+  /**
+   * Reads of these sessions what is not known. Where a connection was made meanwhile, another server may have said that a row
+   * is as one was: then all is read.
+   */
+  async #readUnlessKnown<T> (
+    ids: readonly string[],
+    budgetMs: number | undefined,
+    statement: (known: ReadonlyArray<RowRecord | null>) => Statement,
+    answer: (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, note: Note) => T
+  ): Promise<T> {
+    const startedAt = performance.now()
+    const { era } = this.#database
+    const note: Note = (record, characters) => this.#recent.note(record, characters, era)
+    const known = ids.map((id) => this.#recent.find(id, era))
+    const [row] = await this.#database.read(statement(known), budgetMs)
+    if (era === this.#database.era || known.every((record) => record === null)) return answer(row, known, note)
+    const [whole] = await this.#database.read(statement([]), budgetMs === undefined ? undefined : left(budgetMs, startedAt))
+    return answer(whole, [], note)
   }
 
   async #createWithin (create: Statement, evict: Statement): Promise<{ readonly row: Row | undefined, readonly evicted: readonly string[] }> {

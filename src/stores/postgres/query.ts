@@ -44,6 +44,9 @@ export class Database {
     this.#deadlineMs = deadlineMs
   }
 
+  /** Another number with each connection that is made: the next statement may go to another server than those before. */
+  get era (): number { return this.#connections.made }
+
   /** Runs a statement that changes nothing: after a lost connection, once more on another. */
   async read (statement: Statement, budgetMs?: number): Promise<Row[]> {
     return await this.#within(statement.label, (send) => send(statement), { budgetMs, sendAgain: true })

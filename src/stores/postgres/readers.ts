@@ -2,15 +2,17 @@ import type { SaveNews, SessionRecord } from '../../session/store.js'
 import type { Reader } from '../bulk-store.js'
 import { copyRecord } from '../copy-record.js'
 import { copyJson, isShallow } from '../json.js'
-import type { RecentRecords } from './recent-records.js'
 import type { RowRecord } from './row-record.js'
 import { type LoadedRow, type NewsRow, recordFrom, type RecordRow, type Row, type Seconds, text, toDate } from './rows.js'
 
+/** What takes note of a record that was read, of so many characters of JSON; gives what is to be shared. */
+export type Note = (record: RowRecord, characters: number) => RowRecord
+
 /** The record that `get` selects, for who changes nothing of it. @param known what the statement was told of */
-export function toView (row: Row, known: RowRecord | null, recent: RecentRecords): SessionRecord {
+export function toView (row: Row, known: RowRecord | null, note: Note): SessionRecord {
   const record = text(row, 'record')
   const found = JSON.parse(record) as LoadedRow | readonly [readAt: Seconds]
-  if (!isSame(found)) return recent.note(recordFrom(found), record.length)
+  if (!isSame(found)) return note(recordFrom(found), record.length)
   if (known === null) throw new TypeError('the statement was told of no record')
   return known.readAgain(toDate(found[0]))
 }
@@ -18,7 +20,7 @@ export function toView (row: Row, known: RowRecord | null, recent: RecentRecords
 const isSame = (found: LoadedRow | readonly [readAt: Seconds]): found is readonly [readAt: Seconds] => found.length === 1
 
 /** By id, what gives the records that `getMany` selects. @param known what the statement was told of, in its order */
-export function toReaders (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, recent: RecentRecords): ReadonlyMap<string, Reader> {
+export function toReaders (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, note: Note): ReadonlyMap<string, Reader> {
   const readers = new Map<string, Reader>()
   if (row === undefined) return readers
   const records = row['records'] ?? '[]'
@@ -26,7 +28,7 @@ export function toReaders (row: Row | undefined, known: ReadonlyArray<RowRecord 
   const readAt = toDate(text(row, 'read_at'))
   for (const [at, record] of found.entries()) {
     if (typeof record !== 'number') {
-      readers.set(record[0], new RowReader(new Copies(record, records, at), recent, records.length / found.length))
+      readers.set(record[0], new RowReader(new Copies(record, records, at), note, records.length / found.length))
       continue
     }
     const same = known[record - 1]
@@ -78,21 +80,21 @@ class Copies<R extends RecordRow | LoadedRow> {
 /** Of a row that came whole. */
 class RowReader implements Reader {
   readonly #copies: Copies<LoadedRow>
-  readonly #recent: RecentRecords
+  readonly #note: Note
   readonly #characters: number
   #shared: SessionRecord | null = null
 
   /** @param characters of the row, about */
-  constructor (copies: Copies<LoadedRow>, recent: RecentRecords, characters: number) {
+  constructor (copies: Copies<LoadedRow>, note: Note, characters: number) {
     this.#copies = copies
-    this.#recent = recent
+    this.#note = note
     this.#characters = characters
   }
 
   copy (): RowRecord { return recordFrom(this.#copies.next()) }
 
   view (): SessionRecord {
-    this.#shared ??= this.#recent.note(this.copy(), this.#characters)
+    this.#shared ??= this.#note(this.copy(), this.#characters)
     return this.#shared
   }
 }

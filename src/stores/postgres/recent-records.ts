@@ -26,6 +26,7 @@ const PLACES = 16 ** 4
  */
 export class RecentRecords {
   readonly #kept: FifoMap<RowRecord> | null
+  #era = 0
   /** Who had written the row that was read last of the sessions whose ids begin alike. A guess: it decides what is worth keeping. */
   readonly #lastWriters = new Uint32Array(PLACES)
 
@@ -34,16 +35,21 @@ export class RecentRecords {
     this.#kept = isOn ? new FifoMap(MOST, KEPT_MS) : null
   }
 
-  find (id: string): RowRecord | null {
+  /** What was kept in this era, that of `Database.era`; an earlier one is over. */
+  find (id: string, era: number): RowRecord | null {
+    if (era !== this.#era) {
+      this.#era = era
+      this.#kept?.clear()
+    }
     return this.#kept?.get(id) ?? null
   }
 
   /**
-   * Takes note of a record that nobody has yet, of so many characters of JSON, about; returns what is to be shared. Of what
-   * is kept values and claims are frozen.
+   * Takes note of a record that nobody has yet, of so many characters of JSON, about, that was asked for in an era; returns
+   * what is to be shared. Of what is kept values and claims are frozen.
    */
-  note (record: RowRecord, characters: number): RowRecord {
-    if (this.#kept === null || characters > MOST_CHARACTERS) return record
+  note (record: RowRecord, characters: number, era: number): RowRecord {
+    if (this.#kept === null || characters > MOST_CHARACTERS || era !== this.#era) return record
     const writer = Number(RowRecord.writerOf(record))
     const place = Number.parseInt(record.id.slice(0, 4), 16)
     if (this.#lastWriters[place] !== writer) {
@@ -57,9 +63,5 @@ export class RecentRecords {
     const kept = record.detached()
     this.#kept.set(kept.id, kept)
     return kept
-  }
-
-  forget (): void {
-    this.#kept?.clear()
   }
 }

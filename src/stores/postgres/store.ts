@@ -33,16 +33,10 @@ export class PostgresStore implements WatchedStore {
     const { pool, release, named } = connect('PostgresStore', options)
     this.#listenConfig = listenConfig(options)
     this.#listensElsewhere = options.listenConnectionString !== undefined
+    this.#release = release
     this.#tables = tables(options)
     this.#database = new Database({ pool, named })
-    const recent = new RecentRecords(named)
-    const forget = (): void => { recent.forget() }
-    pool.on('connect', forget)
-    this.#release = async () => {
-      pool.off('connect', forget)
-      await release()
-    }
-    this.#store = batched(new PlainPostgresStore(this.#database, this.#tables, recent))
+    this.#store = batched(new PlainPostgresStore(this.#database, this.#tables, new RecentRecords(named)))
   }
 
   create (session: NewSession): Promise<CreatedRecord> { return this.#store.create(session) }
