@@ -161,8 +161,8 @@ export interface Store {
   /** Resolves to the live session, or to `null`: unknown, expired or blocked. Sees what was committed before the call. */
   get (id: string): Promise<SessionRecord | null>
   /**
-   * As `get`, for a caller that changes nothing of what it is given: all of the record may be shared with others, values and
-   * claims frozen. A store may do without this method: then `get` is called instead. What stands in front of a store that
+   * As `get`, for a caller that changes nothing of what it is given: all of the record may be shared with others, and values
+   * and claims be frozen. A store may do without this method: then `get` is called instead. What stands in front of a store that
    * has it must see to both.
    */
   view? (id: string): Promise<SessionRecord | null>

@@ -5,7 +5,7 @@ import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { NOBODY, RowRecord } from './row-record.js'
 import { recordsOf, saveOf } from './rows.js'
-import { arrayOf, byteaOf, type Statement, template } from './statement.js'
+import { arrayOf, byteaOf, plainArrayOf, type Statement, template } from './statement.js'
 import { isTooLarge, slidTo } from './statements.js'
 
 /** The hour since the epoch in which a row expires. */
@@ -59,14 +59,14 @@ const SAVE_AND_SLIDE_MANY = template('saveMany', (tables) => saving(tables, true
  * than `MOST_IN_BATCH` caches could not be told.
  */
 export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Statement => (entries.some(({ changes }) => changes === 0) ? SAVE_AND_SLIDE_MANY : SAVE_MANY)(tables, [
-  arrayOf(entries.map(({ id }) => id)),
+  plainArrayOf(entries.map(({ id }) => id)),
   arrayOf(entries.map(({ secretHash }) => byteaOf(secretHash))),
-  arrayOf(entries.map(({ change }) => String(change.idleSeconds))),
-  arrayOf(entries.map(({ changes }) => String(changes))),
+  plainArrayOf(entries.map(({ change }) => String(change.idleSeconds))),
+  plainArrayOf(entries.map(({ changes }) => String(changes))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.unset))),
   // rows that were written together name the same transaction: the record must be of this very session
-  arrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) : NOBODY))
+  plainArrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) : NOBODY))
 ])
 
 const CLEAN_UP = template('cleanup', (tables) => `

@@ -49,8 +49,7 @@ export class PlainPostgresStore implements BulkStore {
 
   /** Asks for no more than whether the session lives and is as it was, where it was viewed of late. */
   async view (id: string, budgetMs?: number): Promise<SessionRecord | null> {
-    if (!isUuid(id)) return null
-    return await this.#readUnlessKnown([id], budgetMs, ([known = null]) => sql.get(this.#tables, id, known),
+    return await this.#readUnlessKnown([id], budgetMs, (_ids, [known = null]) => sql.get(this.#tables, id, known),
       (row, [known = null], note) => row === undefined ? null : toView(row, known, note))
   }
 
@@ -113,9 +112,7 @@ export class PlainPostgresStore implements BulkStore {
   // – for batches –
 
   async getMany (ids: readonly string[], budgetMs?: number): Promise<ReadonlyMap<string, Reader>> {
-    const wanted = ids.filter((id) => isUuid(id))
-    if (wanted.length === 0) return new Map()
-    return await this.#readUnlessKnown(wanted, budgetMs, (known) => sql.getMany(this.#tables, wanted, known), toReaders)
+    return await this.#readUnlessKnown(ids, budgetMs, (ids, known) => sql.getMany(this.#tables, ids, known), toReaders)
   }
 
   async saveMany (entries: readonly SaveEntry[], budgetMs?: number): Promise<ReadonlyMap<string, () => SessionRecord | SaveNews>> {
@@ -130,21 +127,29 @@ export class PlainPostgresStore implements BulkStore {
 
   /**
    * Reads of these sessions what is not known. Where a connection was made meanwhile, another server may have said that a row
-   * is as one was: then all is read.
+   * is as one was: then all is read. Texts that are no id lead to no session.
    */
   async #readUnlessKnown<T> (
-    ids: readonly string[],
+    given: readonly string[],
     budgetMs: number | undefined,
-    statement: (known: ReadonlyArray<RowRecord | null>) => Statement,
+    statement: (ids: readonly string[], known: ReadonlyArray<RowRecord | null>) => Statement,
     answer: (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, note: Note) => T
   ): Promise<T> {
     const startedAt = performance.now()
     const { era } = this.#database
     const note: Note = (record, characters) => this.#recent.note(record, characters, era)
-    const known = ids.map((id) => this.#recent.find(id, era))
-    const [row] = await this.#database.read(statement(known), budgetMs)
+    const ids: string[] = []
+    const known: Array<RowRecord | null> = []
+    for (const id of given) {
+      const record = this.#recent.find(id, era)
+      if (record === null && !isUuid(id)) continue
+      ids.push(id)
+      known.push(record)
+    }
+    if (ids.length === 0) return answer(undefined, known, note)
+    const [row] = await this.#database.read(statement(ids, known), budgetMs)
     if (era === this.#database.era || known.every((record) => record === null)) return answer(row, known, note)
-    const [whole] = await this.#database.read(statement([]), budgetMs === undefined ? undefined : left(budgetMs, startedAt))
+    const [whole] = await this.#database.read(statement(ids, []), budgetMs === undefined ? undefined : left(budgetMs, startedAt))
     return answer(whole, [], note)
   }
 

@@ -19,6 +19,9 @@ export interface Statement {
  */
 export const arrayOf = (texts: readonly string[]): string => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
 
+/** As `arrayOf`, of ids and numbers, which need no quotes. */
+export const plainArrayOf = (texts: readonly string[]): string => `{${texts.join(',')}}`
+
 /** Bytes as PostgreSQL reads them. */
 export const byteaOf = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
 

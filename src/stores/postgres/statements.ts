@@ -14,7 +14,7 @@ import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
 import { NOBODY, RowRecord } from './row-record.js'
 import { epoch, loadedOf, loadedUnless, recordOf, recordsOf } from './rows.js'
-import { arrayOf, type Statement, template } from './statement.js'
+import { plainArrayOf, type Statement, template } from './statement.js'
 
 /** 256 KiB: the most that the JSON of one session may take. */
 const MAX_VALUES_BYTES = 262_144
@@ -73,8 +73,8 @@ const GET_MANY_UNLESS_KNOWN = template('getMany', (tables) => gettingMany(
  */
 export const getMany = (tables: Tables, ids: readonly string[], known: ReadonlyArray<SessionRecord | null>): Statement =>
   known.every((record) => record === null)
-    ? GET_MANY(tables, [arrayOf(ids)])
-    : GET_MANY_UNLESS_KNOWN(tables, [arrayOf(ids), arrayOf(known.map((record) => record === null ? NOBODY : RowRecord.writerOf(record)))])
+    ? GET_MANY(tables, [plainArrayOf(ids)])
+    : GET_MANY_UNLESS_KNOWN(tables, [plainArrayOf(ids), plainArrayOf(known.map((record) => record === null ? NOBODY : RowRecord.writerOf(record)))])
 
 const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t

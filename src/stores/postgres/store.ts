@@ -16,6 +16,11 @@ export type { PostgresStoreOptions } from './connect.js'
  * Sessions in PostgreSQL, batched: what is asked for at once shares a round trip.
  *
  * The composition of `PlainPostgresStore`, one statement a method, and `batched`. The tables must exist: see `migrate`.
+ *
+ * `view` asks the server each time, and so sees what was committed before the call, as `get` does. Of a session that it has
+ * found the same twice it keeps the record for a minute at most, and is told no more than that its row is still that one (xmin):
+ * up to 10,000 sessions of up to about 1 KiB of JSON, some 30 MB at most. Not behind a pooler, and not across connections
+ * that were made since: transactions are numbered by each server for itself.
  */
 export class PostgresStore implements WatchedStore {
   readonly #store: BatchedStore

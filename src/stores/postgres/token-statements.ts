@@ -12,7 +12,7 @@ import type { AccessFacts, LineageRules, NewLineage } from '../../tokens/store.j
 import type { Tables } from './names.js'
 import { ALL_SESSIONS } from './revocation-statements.js'
 import { recordOf } from './rows.js'
-import { arrayOf, byteaOf, type Statement, template } from './statement.js'
+import { arrayOf, byteaOf, plainArrayOf, type Statement, template } from './statement.js'
 
 /** An access token that is issued now says an instant after the last revocation, within the same millisecond too. */
 const issuedAt = (tables: Tables, id: string, at: string): string => `GREATEST(${at}, ${lastOf(tables, id)} + interval '1 millisecond')`
@@ -86,8 +86,8 @@ const presented = (token: PresentedToken, rules: RotationRules): unknown[] => [
 
 /** The same of many. User ids go through the driver: a hand in the database may have put any character into one. */
 const presentedMany = (tokens: readonly PresentedToken[], rules: RotationRules): unknown[] => [
-  arrayOf(tokens.map(({ sessionId }) => sessionId)),
-  arrayOf(tokens.map(({ generation }) => String(generation))),
+  plainArrayOf(tokens.map(({ sessionId }) => sessionId)),
+  plainArrayOf(tokens.map(({ generation }) => String(generation))),
   arrayOf(tokens.map(({ hash }) => byteaOf(hash))),
   arrayOf(tokens.map(({ successorHashes }) => arrayOf(successorHashes.map(byteaOf)))),
   tokens.map(({ requestUserId }) => requestUserId),
