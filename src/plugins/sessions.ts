@@ -32,7 +32,7 @@ export interface SessionsOptions extends Omit<ManagerOptions, 'sealer' | 'log'> 
 declare module 'fastify' {
   interface FastifyInstance { readonly sessions: Manager }
   interface FastifyRequest {
-    /** `null` on a route with `config: { session: false }`; `getSession(request)` throws there. */
+    /** `null` on a route with `config: { session: false }`, unless it has started one by hand; `getSession(request)` throws there. */
     session: Session
   }
   interface FastifyContextConfig {
@@ -52,7 +52,11 @@ const plugin: FastifyPluginAsync<SessionsOptions> = async (fastify, options) => 
   if (!fastify.hasPlugin('@fastify/cookie')) await fastify.register(cookie)
 
   fastify.decorate('sessions', manager)
-  fastify.decorateRequest(decorator, { getter () { return manager.opened(this) } })
+  fastify.decorateRequest(decorator, {
+    getter () { return manager.opened(this) },
+    // whoever assigns to it, as a nested plugin does that declares the same name, has its own from then on
+    setter (value) { Object.defineProperty(this, decorator, { value, writable: true, enumerable: true, configurable: true }) }
+  })
   fastify.decorateRequest(OPENED, null)
 
   const hasOptedOut = optOuts(fastify)

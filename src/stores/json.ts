@@ -6,6 +6,17 @@ export function isShallow (value: Json | undefined, levels: number): boolean {
   return levels > 0 && Object.values(value).every((part: Json | undefined) => isShallow(part, levels - 1))
 }
 
+/** How many keys and elements a value has at any depth; counts no further than beyond `most`, nor deeper. */
+export function countParts (value: Json | undefined, most: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let parts = 0
+  for (const part of Object.values<Json | undefined>(value)) {
+    if (parts > most) break
+    parts += 1 + countParts(part, most - parts - 1)
+  }
+  return parts
+}
+
 /** A copy that shares nothing with the value: several times quicker than through text. Calls itself for each level. */
 export function copyJson (value: Json | undefined): Json | undefined {
   if (typeof value !== 'object' || value === null) return value

@@ -42,6 +42,17 @@ t.test('a route of a nested context has opted out, and those beside it have not'
   t.strictSame(await said(t, app, ['/on', '/nested/off', '/nested/on']), [true, false, true])
 })
 
+t.test('a route of a context that was there before the plugin has opted out', async (t) => {
+  const app = Fastify()
+  let before: FastifyInstance | undefined
+  await app.register(async (nested) => { before = nested })
+  await register(app)
+  before?.get('/off', OFF, answer)
+  before?.get('/on', answer)
+  app.get('/', answer)
+  t.strictSame(await said(t, app, ['/on', '/off', '/']), [true, false, true])
+})
+
 t.test('a handler of what is not found can opt out where no route has', async (t) => {
   const app = Fastify()
   await register(app)

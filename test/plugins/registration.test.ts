@@ -265,3 +265,23 @@ t.test('closing the application stops the timer and closes the store', async (t)
 t.test('createManager takes no encryptionKey, and says what to give instead', async (t) => {
   t.throws(() => createManager(new MemoryStore(), { authKey: KEY, encryptionKey: OTHER } as object as { authKey: Buffer }), { name: 'TypeError', message: /sealer/ })
 })
+
+t.test('a nested context may have a session of another plugin under the same name, whichever comes first', async (t) => {
+  for (const isFirst of [true, false]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    const nest = async (): Promise<void> => {
+      await app.register(async (nested) => {
+        nested.decorateRequest('session')
+        nested.addHook('onRequest', async (request) => { Object.assign(request, { session: { other: true } }) })
+        nested.get('/nested', async (request) => request.session)
+      })
+    }
+    if (!isFirst) await nest()
+    await app.register(sessions, { store: new MemoryStore(), authKey: KEY, cleanupInterval: 0 })
+    if (isFirst) await nest()
+    app.get('/', async (request) => ({ userId: request.session.userId, own: Object.hasOwn(request, 'session') }))
+    t.strictSame((await app.inject('/nested')).json(), { other: true }, `registered ${isFirst ? 'before' : 'after'} it`)
+    t.strictSame((await app.inject('/')).json(), { userId: null, own: false })
+  }
+})

@@ -3,7 +3,7 @@
 import type { SaveEntry } from '../bulk-store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { NOBODY, RowRecord } from './row-record.js'
+import { RowRecord } from './row-record.js'
 import { recordsOf, saveOf } from './rows.js'
 import { arrayOf, byteaOf, plainArrayOf, type Statement, template } from './statement.js'
 import { isTooLarge, slidTo } from './statements.js'
@@ -66,7 +66,7 @@ export const saveMany = (tables: Tables, entries: readonly SaveEntry[]): Stateme
   arrayOf(entries.map(({ change }) => JSON.stringify(change.set))),
   arrayOf(entries.map(({ change }) => JSON.stringify(change.unset))),
   // rows that were written together name the same transaction: the record must be of this very session
-  plainArrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) : NOBODY))
+  plainArrayOf(entries.map(({ id, seen }) => seen?.id === id ? RowRecord.writerOf(seen) : null))
 ])
 
 const CLEAN_UP = template('cleanup', (tables) => `

@@ -20,7 +20,9 @@ export interface PostgresStoreOptions extends TableOptions {
   readonly connectionString?: string | undefined
   /**
    * `'transaction'`: the connection leads through a pooler in transaction mode (PgBouncer). Statements are not
-   * prepared and no timeouts of the server are set. Default: a direct connection.
+   * prepared, no timeouts of the server are set, and no record is kept for `view`, for a pooler may go over to another server
+   * unseen. Required there, also where the pooler knows of prepared statements. Default: connections of which each leads to one
+   * server, the same for all until one is made anew.
    */
   readonly pooler?: 'transaction'
   /** Connections of the store's own pool at most. Whole, 1–1,000. Default 10. */

@@ -9,9 +9,9 @@ import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
 import { codeOf, isFaultOfOne } from './faults.js'
 import type { Tables } from './names.js'
-import type { Database } from './query.js'
-import { type Note, toReaders, toSaves, toView } from './readers.js'
-import { RecentRecords } from './recent-records.js'
+import { type Database, DEADLINE_MS } from './query.js'
+import { type Reading, toReaders, toSaves, toView } from './readers.js'
+import type { RecentRecords } from './recent-records.js'
 import type { RowRecord } from './row-record.js'
 import { type Row, toRecord } from './rows.js'
 import type { Statement } from './statement.js'
@@ -21,10 +21,10 @@ import * as sql from './statements.js'
 export class PlainPostgresStore implements BulkStore {
   readonly #database: Database
   readonly #tables: Tables
-  readonly #recent: RecentRecords
+  readonly #recent: RecentRecords | null
 
-  /** @param recent what the server need not tell again; default: nothing is kept */
-  constructor (database: Database, tables: Tables, recent = new RecentRecords(false)) {
+  /** @param recent what the server need not tell again; `null`, the default: nothing is kept */
+  constructor (database: Database, tables: Tables, recent: RecentRecords | null = null) {
     this.#database = database
     this.#tables = tables
     this.#recent = recent
@@ -49,8 +49,7 @@ export class PlainPostgresStore implements BulkStore {
 
   /** Asks for no more than whether the session lives and is as it was, where it was viewed of late. */
   async view (id: string, budgetMs?: number): Promise<SessionRecord | null> {
-    return await this.#readUnlessKnown([id], budgetMs, (_ids, [known = null]) => sql.get(this.#tables, id, known),
-      (row, [known = null], note) => row === undefined ? null : toView(row, known, note))
+    return await this.#readUnlessKnown([id], budgetMs, (_ids, [known = null]) => sql.get(this.#tables, id, known), toView)
   }
 
   async save (id: string, secretHash: Uint8Array, change: SessionChange, budgetMs?: number): Promise<SessionRecord | null> {
@@ -131,26 +130,28 @@ export class PlainPostgresStore implements BulkStore {
    */
   async #readUnlessKnown<T> (
     given: readonly string[],
-    budgetMs: number | undefined,
+    budgetMs: number = DEADLINE_MS,
     statement: (ids: readonly string[], known: ReadonlyArray<RowRecord | null>) => Statement,
-    answer: (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, note: Note) => T
+    answer: (row: Row | undefined, reading: Reading) => T | undefined
   ): Promise<T> {
     const startedAt = performance.now()
     const { era } = this.#database
-    const note: Note = (record, characters) => this.#recent.note(record, characters, era)
+    const note = (record: RowRecord): RowRecord => this.#recent === null ? record : this.#recent.note(record, era)
     const ids: string[] = []
     const known: Array<RowRecord | null> = []
     for (const id of given) {
-      const record = this.#recent.find(id, era)
+      const record = this.#recent === null ? null : this.#recent.find(id, era)
       if (record === null && !isUuid(id)) continue
       ids.push(id)
       known.push(record)
     }
-    if (ids.length === 0) return answer(undefined, known, note)
-    const [row] = await this.#database.read(statement(ids, known), budgetMs)
-    if (era === this.#database.era || known.every((record) => record === null)) return answer(row, known, note)
-    const [whole] = await this.#database.read(statement(ids, []), budgetMs === undefined ? undefined : left(budgetMs, startedAt))
-    return answer(whole, [], note)
+    const [row] = ids.length === 0 ? [] : await this.#database.read(statement(ids, known), budgetMs)
+    const found = answer(row, { known: era === this.#database.era ? known : undefined, note })
+    if (found !== undefined) return found
+    const [whole] = await this.#database.read(statement(ids, []), left(budgetMs, startedAt))
+    const all = answer(whole, { known: undefined, note })
+    if (all === undefined) throw new TypeError('a session was known to a statement that was told of none')
+    return all
   }
 
   async #createWithin (create: Statement, evict: Statement): Promise<{ readonly row: Row | undefined, readonly evicted: readonly string[] }> {

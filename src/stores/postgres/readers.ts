@@ -5,34 +5,37 @@ import { copyJson, isShallow } from '../json.js'
 import type { RowRecord } from './row-record.js'
 import { type LoadedRow, type NewsRow, recordFrom, type RecordRow, type Row, type Seconds, text, toDate } from './rows.js'
 
-/** What takes note of a record that was read, of so many characters of JSON; gives what is to be shared. */
-export type Note = (record: RowRecord, characters: number) => RowRecord
+/** What is made of the answer to a statement on sessions of which some are known. */
+export interface Reading {
+  /** By their place in the statement; `undefined`: not what the server may have compared with. */
+  readonly known: ReadonlyArray<RowRecord | null> | undefined
+  /** Takes note of a record that was read; gives what is to be shared. */
+  note (record: RowRecord): RowRecord
+}
 
-/** The record that `get` selects, for who changes nothing of it. @param known what the statement was told of */
-export function toView (row: Row, known: RowRecord | null, note: Note): SessionRecord {
-  const record = text(row, 'record')
-  const found = JSON.parse(record) as LoadedRow | readonly [readAt: Seconds]
-  if (!isSame(found)) return note(recordFrom(found), record.length)
-  if (known === null) throw new TypeError('the statement was told of no record')
-  return known.readAgain(toDate(found[0]))
+/** The record that `get` selects, for who changes nothing of it; `undefined`: it says no more than that the row is as something else was. */
+export function toView (row: Row | undefined, { known, note }: Reading): SessionRecord | null | undefined {
+  if (row === undefined) return null
+  const found = JSON.parse(text(row, 'record')) as LoadedRow | readonly [readAt: Seconds]
+  return isSame(found) ? known?.[0]?.readAgain(toDate(found[0])) : note(recordFrom(found))
 }
 
 const isSame = (found: LoadedRow | readonly [readAt: Seconds]): found is readonly [readAt: Seconds] => found.length === 1
 
-/** By id, what gives the records that `getMany` selects. @param known what the statement was told of, in its order */
-export function toReaders (row: Row | undefined, known: ReadonlyArray<RowRecord | null>, note: Note): ReadonlyMap<string, Reader> {
+/** By id, what gives the records that `getMany` selects; `undefined`: of one it says no more than that the row is as something else was. */
+export function toReaders (row: Row | undefined, { known, note }: Reading): ReadonlyMap<string, Reader> | undefined {
   const readers = new Map<string, Reader>()
   if (row === undefined) return readers
   const records = row['records'] ?? '[]'
-  const found = JSON.parse(records) as ReadonlyArray<LoadedRow | number>
   const readAt = toDate(text(row, 'read_at'))
-  for (const [at, record] of found.entries()) {
+  for (const [at, record] of (JSON.parse(records) as ReadonlyArray<LoadedRow | number>).entries()) {
     if (typeof record !== 'number') {
-      readers.set(record[0], new RowReader(new Copies(record, records, at), note, records.length / found.length))
+      readers.set(record[0], new RowReader(new Copies(record, records, at), note))
       continue
     }
-    const same = known[record - 1]
-    if (same != null) readers.set(same.id, new KnownReader(same, readAt))
+    const same = known?.[record - 1] ?? null
+    if (same === null) return undefined
+    readers.set(same.id, new KnownReader(same, readAt))
   }
   return readers
 }
@@ -80,21 +83,18 @@ class Copies<R extends RecordRow | LoadedRow> {
 /** Of a row that came whole. */
 class RowReader implements Reader {
   readonly #copies: Copies<LoadedRow>
-  readonly #note: Note
-  readonly #characters: number
+  readonly #note: Reading['note']
   #shared: SessionRecord | null = null
 
-  /** @param characters of the row, about */
-  constructor (copies: Copies<LoadedRow>, note: Note, characters: number) {
+  constructor (copies: Copies<LoadedRow>, note: Reading['note']) {
     this.#copies = copies
     this.#note = note
-    this.#characters = characters
   }
 
   copy (): RowRecord { return recordFrom(this.#copies.next()) }
 
   view (): SessionRecord {
-    this.#shared ??= this.#note(this.copy(), this.#characters)
+    this.#shared ??= this.#note(this.copy())
     return this.#shared
   }
 }

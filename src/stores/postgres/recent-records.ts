@@ -1,18 +1,17 @@
 import { FifoMap } from 'toad-cache'
 import type { JsonObject } from '../../session/store.js'
 import { deepFreeze, isValues } from '../../session/values.js'
-import { isShallow } from '../json.js'
+import { countParts } from '../json.js'
 import { RowRecord } from './row-record.js'
 
-/** Most records: some 30 MB at the very most. */
+/** Most records: some 20 MB as sessions are, 100 MB at worst. */
 const MOST = 10_000
-/** How long a record is kept. It bounds what memory holds, and how long a transaction's number has to mean one transaction. */
+/** How long a record is kept at most. It bounds what memory holds, and how long a transaction's number has to mean one transaction. */
 const KEPT_MS = 60_000
-/** Longer ones are not kept. */
+/** Of values and claims as JSON: larger ones are not kept. */
 const MOST_CHARACTERS = 1_024
-/** Freezing goes level by level; deeper only a hand in psql can nest. */
-const MOST_LEVELS = 100
-
+/** Keys and elements, at any depth: what they take of memory no text tells. */
+const MOST_PARTS = 64
 /** Sessions whose last reading is remembered: a power of 16, and 4 bytes for each. */
 const PLACES = 16 ** 4
 
@@ -22,46 +21,50 @@ const PLACES = 16 ** 4
  *
  * A record is kept when its row was the same twice: what is written with every request would only be collected as garbage,
  * and late. The number of a transaction belongs to one server: with every connection that is made, for it may lead to
- * another, all is forgotten.
+ * another, all is forgotten. So it is once a minute.
  */
 export class RecentRecords {
-  readonly #kept: FifoMap<RowRecord> | null
-  #era = 0
+  readonly #kept = new FifoMap<RowRecord>(MOST)
+  readonly #keptMs: number
   /** Who had written the row that was read last of the sessions whose ids begin alike. A guess: it decides what is worth keeping. */
   readonly #lastWriters = new Uint32Array(PLACES)
+  #era = 0
 
-  /** @param isOn `false`: nothing is kept, because nobody knows which server a connection leads to */
-  constructor (isOn: boolean) {
-    this.#kept = isOn ? new FifoMap(MOST, KEPT_MS) : null
+  constructor (keptMs = KEPT_MS) {
+    this.#keptMs = keptMs
   }
 
   /** What was kept in this era, that of `Database.era`; an earlier one is over. */
   find (id: string, era: number): RowRecord | null {
     if (era !== this.#era) {
       this.#era = era
-      this.#kept?.clear()
+      this.#kept.clear()
     }
-    return this.#kept?.get(id) ?? null
+    return this.#kept.get(id) ?? null
   }
 
-  /**
-   * Takes note of a record that nobody has yet, of so many characters of JSON, about, that was asked for in an era; returns
-   * what is to be shared. Of what is kept values and claims are frozen.
-   */
-  note (record: RowRecord, characters: number, era: number): RowRecord {
-    if (this.#kept === null || characters > MOST_CHARACTERS || era !== this.#era) return record
+  /** Takes note of a record that nobody has yet, that was asked for in an era; returns what is to be shared. Of what is kept values and claims are frozen. */
+  note (record: RowRecord, era: number): RowRecord {
     const writer = Number(RowRecord.writerOf(record))
+    if (writer === 0 || era !== this.#era) return record
     const place = Number.parseInt(record.id.slice(0, 4), 16)
-    if (this.#lastWriters[place] !== writer) {
-      this.#lastWriters[place] = writer
-      return record
-    }
-    const { values, claims } = record
-    if (!isValues(values) || !isShallow(values, MOST_LEVELS) || !isShallow(claims as JsonObject, MOST_LEVELS)) return record
-    deepFreeze(values)
-    deepFreeze(claims as JsonObject)
+    if (this.#lastWriters[place] === writer) return isUsual(record) ? this.#keep(record) : record
+    this.#lastWriters[place] = writer
+    return record
+  }
+
+  #keep (record: RowRecord): RowRecord {
     const kept = record.detached()
+    deepFreeze(kept.values)
+    deepFreeze(kept.claims as JsonObject)
+    if (this.#kept.size === 0) setTimeout(() => { this.#kept.clear() }, this.#keptMs).unref()
     this.#kept.set(kept.id, kept)
     return kept
   }
+}
+
+/** Whether its size is that of most. */
+function isUsual ({ values, claims }: RowRecord): boolean {
+  const parts = [values, claims as JsonObject]
+  return isValues(values) && countParts(parts, MOST_PARTS) <= MOST_PARTS && JSON.stringify(parts).length <= MOST_CHARACTERS
 }

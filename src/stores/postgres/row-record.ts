@@ -1,8 +1,5 @@
 import type { Claims, JsonObject, SessionRecord } from '../../session/store.js'
 
-/** What no row was written by. */
-export const NOBODY = '0'
-
 /** A record that may know by which transaction its row was written. A copy of it does not. */
 export class RowRecord implements SessionRecord {
   readonly id: string
@@ -22,10 +19,10 @@ export class RowRecord implements SessionRecord {
   readonly blockedReason: string | null
   readonly version: number
   readonly readAt: Date
-  readonly #writer: string
+  readonly #writer: string | null
 
-  /** @param writer the row's xmin when it was read; `NOBODY`: not known */
-  constructor (fields: SessionRecord, writer: string, { readAt, secretHash }: Pick<SessionRecord, 'readAt' | 'secretHash'> = fields) {
+  /** @param writer the row's xmin when it was read; `null`: not known */
+  constructor (fields: SessionRecord, writer: string | null, { readAt, secretHash }: Pick<SessionRecord, 'readAt' | 'secretHash'> = fields) {
     this.id = fields.id
     this.secretHash = secretHash
     this.userId = fields.userId
@@ -48,10 +45,10 @@ export class RowRecord implements SessionRecord {
 
   /**
    * The transaction that had written the row of a record when it was read: while the row names it, no other has changed
-   * anything of it. `NOBODY`: the record does not tell.
+   * anything of it. `null`: the record does not tell.
    */
-  static writerOf (record: SessionRecord): string {
-    return #writer in record ? record.#writer : NOBODY
+  static writerOf (record: SessionRecord): string | null {
+    return #writer in record ? record.#writer : null
   }
 
   /** The same, read at this instant. */

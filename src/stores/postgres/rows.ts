@@ -1,5 +1,5 @@
 import type { Claims, Json, JsonObject, SessionRecord } from '../../session/store.js'
-import { NOBODY, RowRecord } from './row-record.js'
+import { RowRecord } from './row-record.js'
 
 /** A row as the server sent it: every column as text, whatever type parsers the application has set. */
 export type Row = Readonly<Record<string, string | null>>
@@ -48,7 +48,7 @@ const columnsOf = (row: string, readAt: string): string => `
       ${row}.max_age, ${row}.user_agent, host(${row}.client_ip), ${epoch(`${row}.blocked_at`)}, ${row}.blocked_reason,
       ${row}.version, ${epoch(readAt)}`
 
-/** What a statement on many sessions selects of the records `of` those, for `toRecords`: all in one text. */
+/** What a statement on many sessions selects of the records `of` those, all in one text. */
 export const recordsOf = (of: string): string => `json_agg(${of}.record) AS records`
 
 /**
@@ -94,7 +94,7 @@ export function recordFrom (row: RecordRow | LoadedRow): RowRecord {
     blockedReason,
     version,
     readAt: toDate(readAt)
-  }, row.length === 18 ? row[17] : NOBODY)
+  }, row.length === 18 ? row[17] : null)
 }
 
 /** @throws TypeError when the statement did not select the column or it is null: an error of this module's own */

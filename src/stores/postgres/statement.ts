@@ -19,8 +19,8 @@ export interface Statement {
  */
 export const arrayOf = (texts: readonly string[]): string => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
 
-/** As `arrayOf`, of ids and numbers, which need no quotes. */
-export const plainArrayOf = (texts: readonly string[]): string => `{${texts.join(',')}}`
+/** As `arrayOf`, of ids and numbers, which need no quotes; `null` is NULL. */
+export const plainArrayOf = (texts: ReadonlyArray<string | null>): string => `{${texts.map((text) => text ?? 'NULL').join(',')}}`
 
 /** Bytes as PostgreSQL reads them. */
 export const byteaOf = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`

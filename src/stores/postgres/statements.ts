@@ -12,7 +12,7 @@
 import type { Claims, NewSession, SessionChange, SessionRecord } from '../../session/store.js'
 import { isCached, tell } from './cache-statements.js'
 import type { Tables } from './names.js'
-import { NOBODY, RowRecord } from './row-record.js'
+import { RowRecord } from './row-record.js'
 import { epoch, loadedOf, loadedUnless, recordOf, recordsOf } from './rows.js'
 import { plainArrayOf, type Statement, template } from './statement.js'
 
@@ -74,7 +74,7 @@ const GET_MANY_UNLESS_KNOWN = template('getMany', (tables) => gettingMany(
 export const getMany = (tables: Tables, ids: readonly string[], known: ReadonlyArray<SessionRecord | null>): Statement =>
   known.every((record) => record === null)
     ? GET_MANY(tables, [plainArrayOf(ids)])
-    : GET_MANY_UNLESS_KNOWN(tables, [plainArrayOf(ids), plainArrayOf(known.map((record) => record === null ? NOBODY : RowRecord.writerOf(record)))])
+    : GET_MANY_UNLESS_KNOWN(tables, [plainArrayOf(ids), plainArrayOf(known.map((record) => record && RowRecord.writerOf(record)))])
 
 const SLIDE = template('slide', (tables) => `
   UPDATE ${tables.sessions} AS t

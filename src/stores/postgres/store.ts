@@ -19,8 +19,8 @@ export type { PostgresStoreOptions } from './connect.js'
  *
  * `view` asks the server each time, and so sees what was committed before the call, as `get` does. Of a session that it has
  * found the same twice it keeps the record for a minute at most, and is told no more than that its row is still that one (xmin):
- * up to 10,000 sessions of up to about 1 KiB of JSON, some 30 MB at most. Not behind a pooler, and not across connections
- * that were made since: transactions are numbered by each server for itself.
+ * up to 10,000 sessions, those of more than 1 KiB of JSON or 64 keys and elements apart: some 20 MB as sessions are. Not behind
+ * a pooler, and not across connections that were made since: transactions are numbered by each server for itself.
  */
 export class PostgresStore implements WatchedStore {
   readonly #store: BatchedStore
@@ -41,7 +41,7 @@ export class PostgresStore implements WatchedStore {
     this.#release = release
     this.#tables = tables(options)
     this.#database = new Database({ pool, named })
-    this.#store = batched(new PlainPostgresStore(this.#database, this.#tables, new RecentRecords(named)))
+    this.#store = batched(new PlainPostgresStore(this.#database, this.#tables, named ? new RecentRecords() : null))
   }
 
   create (session: NewSession): Promise<CreatedRecord> { return this.#store.create(session) }

@@ -4,6 +4,7 @@ import { newId } from '../../../src/core/credential.js'
 import { cleanUp, saveMany } from '../../../src/stores/postgres/bulk-statements.js'
 import { migrate } from '../../../src/stores/postgres/migrate.js'
 import { tables } from '../../../src/stores/postgres/names.js'
+import { RowRecord } from '../../../src/stores/postgres/row-record.js'
 import type { Statement } from '../../../src/stores/postgres/statement.js'
 import * as sql from '../../../src/stores/postgres/statements.js'
 import { type FreshDatabase, freshDatabase } from '../../helpers/database.js'
@@ -18,9 +19,31 @@ const hash = freshHash()
 const renewal = { ...put({ a: 1 }), renew: { id: newId(), secretHash: hash, keep: ['a'], dropsTokens: true } }
 const replacing = { id: newId(), secretHash: hash, carry: {} }
 
+const known = (): RowRecord => new RowRecord({
+  id: newId(),
+  secretHash: hash,
+  userId: null,
+  values: {},
+  claims: {},
+  createdAt: new Date(),
+  expiresAt: new Date(),
+  absoluteExpiresAt: new Date(),
+  lastSeenAt: new Date(),
+  authenticatedAt: null,
+  maxAge: null,
+  userAgent: null,
+  clientIp: null,
+  blockedAt: null,
+  blockedReason: null,
+  version: 1,
+  readAt: new Date()
+}, '12345')
+
 const STATEMENTS: readonly Statement[] = [
   sql.get(names, newId()),
+  sql.get(names, newId(), known()),
   sql.getMany(names, upTo(BATCH).map(newId), upTo(BATCH).map(() => null)),
+  sql.getMany(names, upTo(BATCH).map(newId), upTo(BATCH).map((n) => n % 2 === 0 ? null : known())),
   sql.slide(names, newId(), hash, 60),
   sql.save(names, newId(), hash, put({ a: 1 }), null),
   sql.renew(names, newId(), hash, renewal, null),

@@ -2,8 +2,10 @@ import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { newId } from '../../../src/core/credential.js'
 import type { SessionRecord } from '../../../src/session/store.js'
+import { RecentRecords } from '../../../src/stores/postgres/recent-records.js'
+import { RowRecord } from '../../../src/stores/postgres/row-record.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
-import { found, freshHash, newSession, postgresStore, put, SLIDE, upTo } from '../../helpers/pg-store.js'
+import { found, freshHash, newSession, postgresStore, put, SLIDE, until, upTo } from '../../helpers/pg-store.js'
 
 interface Opened {
   /** Changes what the other views, as another process would. */
@@ -24,11 +26,17 @@ async function open (t: Test, options: { readonly pooler?: 'transaction' } = {})
 
 const CONTENTS = { n: 1, list: [1, { deep: true }] }
 
-/** Views a session until it is known. */
-async function know (viewer: PostgresStore, id: string): Promise<SessionRecord> {
+/** Views a session until it is known, if it is kept. */
+async function viewOften (viewer: PostgresStore, id: string): Promise<SessionRecord> {
   await viewer.view(id)
   await viewer.view(id)
   return found(await viewer.view(id))
+}
+
+async function know (t: Test, viewer: PostgresStore, id: string): Promise<SessionRecord> {
+  const known = await viewOften(viewer, id)
+  t.equal(found(await viewer.view(id)).values, known.values, 'it is known')
+  return known
 }
 
 /** All of a record but when it was read, in the form that tells a date from a text. */
@@ -56,7 +64,7 @@ t.test('what is viewed again is told once more in full, then shared, and frozen,
 t.test('what get gives is the caller\'s own, of a session that is known too, alone and beside a view', async (t) => {
   const { store, viewer } = await open(t)
   const { id } = await store.create(newSession({ set: CONTENTS }))
-  const known = await know(viewer, id)
+  const known = await know(t, viewer, id)
   const [viewed, ...read] = await Promise.all([viewer.view(id), viewer.get(id), viewer.get(id)])
   t.equal(found(viewed).values, known.values)
   for (const record of [...read, await viewer.get(id)]) {
@@ -93,8 +101,8 @@ const CHANGES: Readonly<Record<string, (opened: Opened, id: string) => Promise<u
     await store.delete(id)
     await store.create(newSession({ id, secretHash: other, userId: 'grace', set: { n: 'another' } }))
   },
-  'a table that was rewritten': ({ pool }) => pool.query('VACUUM FULL sessions'),
-  'rows that were frozen': ({ pool }) => pool.query('VACUUM FREEZE sessions')
+  'a table that was rewritten, as it was': ({ pool }) => pool.query('VACUUM FULL sessions'),
+  'rows that were frozen, as they were': ({ pool }) => pool.query('VACUUM FREEZE sessions')
 }
 
 for (const [name, change] of Object.entries(CHANGES)) {
@@ -111,7 +119,7 @@ for (const [name, change] of Object.entries(CHANGES)) {
       t.same(view && facts(view), now && facts(now))
       t.same(more.map((record) => record?.values), [...upTo(3).map((n) => ({ n })), undefined])
     }
-    await know(viewer, id)
+    await know(t, viewer, id)
     await change(opened, id)
     await check([await viewer.view(id), ...(await viewAll()).slice(1)])
     await check(await viewAll())
@@ -134,18 +142,17 @@ t.test('rows of one transaction are told apart', async (t) => {
 t.test('a save on a record that was known is a save on what is stored', async (t) => {
   const { store, viewer } = await open(t)
   const { id } = await store.create(newSession({ set: CONTENTS }))
-  const known = await know(viewer, id)
+  const known = await know(t, viewer, id)
   await store.save(id, known.secretHash, put({ elsewhere: true }))
   const saves = await Promise.all([viewer.saveSeen(known, put({ n: 2 })), viewer.saveSeen(known, put({ m: 3 }))])
   t.ok(saves.every((saved) => saved !== null))
   t.same(found(await viewer.view(id)).values, { ...CONTENTS, n: 2, m: 3, elsewhere: true })
 })
 
-t.test('attack: another server, whose transactions bear the same numbers, is not believed that a row is as it was', async (t) => {
+t.test('attack: another server, to which a new connection leads and whose transactions bear the same numbers, is not believed that a row is as it was', async (t) => {
   const { store, viewer, own } = await open(t)
   const { id } = await store.create(newSession({ set: CONTENTS }))
-  const known = await know(viewer, id)
-  t.equal(found(await viewer.view(id)).values, known.values)
+  const known = await know(t, viewer, id)
   const taken = await Promise.all(upTo(own.totalCount).map(() => own.connect()))
   const count = own.totalCount
   const after = found(await viewer.view(id))
@@ -161,20 +168,64 @@ t.test('attack: another server, whose transactions bear the same numbers, is not
 t.test('attack: behind a pooler, which may lead to any server, nothing is known', async (t) => {
   const { store, viewer } = await open(t, { pooler: 'transaction' })
   const { id } = await store.create(newSession({ set: CONTENTS }))
-  const known = await know(viewer, id)
+  const known = await viewOften(viewer, id)
   t.not(found(await viewer.view(id)).values, known.values)
 })
 
-t.test('what is large is not kept, nor what a hand has nested deeper than copies go', async (t) => {
+t.test('what is large, or of many parts, or nested as only a hand can, is not kept, alone or among others that are', async (t) => {
   const { store, pool, viewer } = await open(t)
   const large = await store.create(newSession({ set: { text: 'x'.repeat(1_024) } }))
+  const many = await store.create(newSession({ set: { list: Array(65).fill(0) } }))
   const deep = await store.create(newSession({ set: {} }))
-  await pool.query('UPDATE sessions SET "values" = $2 WHERE id = $1', [deep.id, JSON.stringify({ deep: JSON.parse('['.repeat(200) + ']'.repeat(200)) })])
-  for (const { id } of [large, deep]) {
-    const known = await know(viewer, id)
+  await pool.query('UPDATE sessions SET "values" = $2 WHERE id = $1', [deep.id, `{"deep": ${'['.repeat(2_000)}${']'.repeat(2_000)}}`])
+  const usual = await Promise.all(upTo(15).map((n) => store.create(newSession({ set: { n } }))))
+  const ids = [...usual, large, many, deep].map(({ id }) => id)
+  const viewAll = (): Promise<SessionRecord[]> => Promise.all(ids.map(async (id) => found(await viewer.view(id))))
+  await viewAll()
+  await viewAll()
+  const before = await viewAll()
+  const after = await viewAll()
+  t.same(after.map(({ values }, n) => values === before[n]?.values), [...usual.map(() => true), false, false, false])
+  for (const { id } of [large, many, deep]) {
+    const known = await viewOften(viewer, id)
     t.not(found(await viewer.view(id)).values, known.values)
-    t.same(found(await viewer.view(id)).values, found(await store.get(id)).values)
   }
+  t.same(found(await viewer.view(large.id)).values, found(await store.get(large.id)).values)
+})
+
+t.test('nothing is kept for longer than its time', async (t) => {
+  const { store, viewer } = await open(t)
+  const { id } = await store.create(newSession({ set: CONTENTS }))
+  const record = await store.get(id).then(() => viewer.view(id)) as RowRecord
+  const recent = new RecentRecords(1)
+  recent.note(record, 0)
+  recent.note(record, 0)
+  t.equal(recent.find(id, 0)?.values, record.values)
+  await until('it is forgotten', async () => recent.find(id, 0) === null)
+  recent.note(record, 0)
+  t.equal(recent.find(id, 0)?.values, record.values, 'and kept again at once, when it is as it was')
+  t.equal(recent.find(id, 1), null, 'until another connection is made')
+  t.equal(recent.find(id, 0), null)
+})
+
+t.test('a record whose transaction the server does not tell is not kept', async (t) => {
+  const { store, viewer } = await open(t)
+  const { id } = await store.create(newSession({ set: CONTENTS }))
+  const record = found(await viewer.view(id))
+  const recent = new RecentRecords()
+  for (const writer of [null, '0']) {
+    for (const time of upTo(3)) t.equal(recent.note(new RowRecord(record, writer), 0).id, id, `time ${time}`)
+    t.equal(recent.find(id, 0), null)
+  }
+})
+
+t.test('what a save is told of a session that was known is the news alone, and it can be saved again', async (t) => {
+  const { store, viewer } = await open(t)
+  const [a, b] = await Promise.all(upTo(2).map(() => store.create(newSession({ set: CONTENTS }))))
+  const known = await Promise.all([a, b].map(async (session) => await know(t, viewer, found(session).id)))
+  const saved = await Promise.all(known.map((record) => viewer.saveSeen(record, put({ n: 2 }))))
+  t.ok(saved.every((news) => news !== null && !('id' in news) && news.savedAt instanceof Date))
+  for (const { id } of known) t.same(found(await viewer.view(id)).values, { ...CONTENTS, n: 2 })
 })
 
 t.test('whoever patches get sees what is viewed, too', async (t) => {
