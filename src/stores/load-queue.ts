@@ -15,7 +15,7 @@ interface Load {
   readonly callers: Viewer[]
   readonly since: number
 }
-type Batch = ReadonlyMap<string, Load>
+type Batch = ReadonlyArray<readonly [id: string, load: Load]>
 
 /** Loads that wait for the next batch. Each id is asked for once. */
 export class LoadQueue {
@@ -49,34 +49,34 @@ export class LoadQueue {
     const [[, oldest] = []] = waiting
     if (oldest === undefined) return null
     const next = waiting.slice(0, batchLimit(waiting.length + this.#underWay))
-    const batch = new Map(next.filter(([, { since }]) => areNear(this.#deadlineMs, oldest.since, since)))
-    this.#waiting = new Map(waiting.slice(batch.size))
-    this.#underWay += batch.size
+    const batch = next.filter(([, { since }]) => areNear(this.#deadlineMs, oldest.since, since))
+    this.#waiting = new Map(waiting.slice(batch.length))
+    this.#underWay += batch.length
     return batch
   }
 
   async #send (batch: Batch, answered: () => void): Promise<void> {
-    tellBatch('load', batch.size)
+    tellBatch('load', batch.length)
     const [[id, load] = []] = batch
-    if (batch.size === 1 && id !== undefined && load?.callers.length === 1) {
+    if (batch.length === 1 && id !== undefined && load?.callers.length === 1) {
       const [caller] = load.callers
       const budgetMs = left(this.#deadlineMs, load.since)
       await (caller?.use === 'view' ? this.#store.view(id, budgetMs) : this.#store.get(id, budgetMs)).then(caller?.resolve, caller?.reject)
     } else await this.#sendTogether(batch, answered)
-    this.#underWay -= batch.size
+    this.#underWay -= batch.length
   }
 
   async #sendTogether (batch: Batch, answered: () => void): Promise<void> {
-    const since = Math.min(...Array.from(batch.values(), (load) => load.since))
+    const since = Math.min(...batch.map(([, load]) => load.since))
     try {
-      const found = await this.#store.getMany([...batch.keys()], left(this.#deadlineMs, since))
+      const found = await this.#store.getMany(batch.map(([id]) => id), left(this.#deadlineMs, since))
       answered()
       for (const [id, { callers }] of batch) {
         const read = found.get(id)
-        for (const caller of callers) caller.resolve(read?.[caller.use]() ?? null)
+        for (const { use, resolve } of callers) resolve(read === undefined ? null : use === 'view' ? read.view() : read.copy())
       }
     } catch (error) {
-      for (const { callers } of batch.values()) {
+      for (const [, { callers }] of batch) {
         for (const caller of callers) caller.reject(error)
       }
     }
