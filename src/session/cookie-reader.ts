@@ -6,7 +6,7 @@ import type { CookieCodec, VerifiedCookie } from './cookie.js'
 const REMEMBERED = 10_000
 /** After this one is verified anew: a seal is worth its time alone. */
 const REMEMBERED_MS = 60 * 60 * 1000
-/** 72 bits of the signature, or of what seals it: two that end alike are verified each time. */
+/** Some 70 bits of the signature, or of what seals it: two that end alike are verified each time. */
 const END_CHARS = 12
 
 /** A cookie that was verified. */
