@@ -6,7 +6,10 @@ import type { CookieCodec, VerifiedCookie } from './cookie.js'
 const REMEMBERED = 10_000
 /** After this one is verified anew: a seal is worth its time alone. */
 const REMEMBERED_MS = 60 * 60 * 1000
-/** Some 70 bits of the signature, or of what seals it: two that end alike are verified each time. */
+/**
+ * Some 70 bits of the signature, or of what seals it: two that end alike are verified each time. V8 copies what is shorter than
+ * 13 characters; a longer part would be a view of the text it comes from.
+ */
 const END_CHARS = 12
 
 /** A cookie that was verified. */

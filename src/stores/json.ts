@@ -6,15 +6,20 @@ export function isShallow (value: Json | undefined, levels: number): boolean {
   return levels > 0 && Object.values(value).every((part: Json | undefined) => isShallow(part, levels - 1))
 }
 
-/** How many keys and elements a value has at any depth; counts no further than beyond `most`, nor deeper. */
-export function countParts (value: Json | undefined, most: number): number {
+/** What a key or an element takes of memory, about, but for its text. */
+const PART_BYTES = 64
+
+/** About how many bytes of memory a value takes; goes no further, nor deeper, than where that is more than `most`. */
+export function weightOf (value: Json | undefined, most: number): number {
+  if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0
-  let parts = 0
-  for (const part of Object.values<Json | undefined>(value)) {
-    if (parts > most) break
-    parts += 1 + countParts(part, most - parts - 1)
+  let weight = 0
+  for (const [key, part] of Object.entries<Json | undefined>(value)) {
+    weight += PART_BYTES + key.length
+    if (weight > most) break
+    weight += weightOf(part, most - weight)
   }
-  return parts
+  return weight
 }
 
 /** A copy that shares nothing with the value: several times quicker than through text. Calls itself for each level. */

@@ -9,7 +9,7 @@ import * as bulk from './bulk-statements.js'
 import { cleanup } from './cleanup.js'
 import { codeOf, isFaultOfOne } from './faults.js'
 import type { Tables } from './names.js'
-import { type Database, DEADLINE_MS } from './query.js'
+import type { Database } from './query.js'
 import { type Reading, toReaders, toSaves, toView } from './readers.js'
 import type { RecentRecords } from './recent-records.js'
 import type { RowRecord } from './row-record.js'
@@ -106,7 +106,7 @@ export class PlainPostgresStore implements BulkStore {
     })
   }
 
-  async close (): Promise<void> {}
+  async close (): Promise<void> { this.#recent?.clear() }
 
   // – for batches –
 
@@ -130,7 +130,7 @@ export class PlainPostgresStore implements BulkStore {
    */
   async #readUnlessKnown<T> (
     given: readonly string[],
-    budgetMs: number = DEADLINE_MS,
+    budgetMs = this.#database.deadlineMs,
     statement: (ids: readonly string[], known: ReadonlyArray<RowRecord | null>) => Statement,
     answer: (row: Row | undefined, reading: Reading) => T | undefined
   ): Promise<T> {
@@ -150,7 +150,7 @@ export class PlainPostgresStore implements BulkStore {
     if (found !== undefined) return found
     const [whole] = await this.#database.read(statement(ids, []), left(budgetMs, startedAt))
     const all = answer(whole, { known: undefined, note })
-    if (all === undefined) throw new TypeError('a session was known to a statement that was told of none')
+    if (all === undefined) throw new TypeError('a session was known to a statement that was told of none') // cannot be
     return all
   }
 

@@ -36,12 +36,13 @@ interface Attempt { readonly bornAfter: number, sent: boolean }
 export class Database {
   readonly #connections: Connections
   readonly #named: boolean
-  readonly #deadlineMs: number
+  /** What a call takes at most, unless it is given less. */
+  readonly deadlineMs: number
 
   constructor ({ pool, named, deadlineMs = DEADLINE_MS }: DatabaseOptions) {
     this.#connections = new Connections(pool)
     this.#named = named
-    this.#deadlineMs = deadlineMs
+    this.deadlineMs = deadlineMs
   }
 
   /** Another number with each connection that is made: the next statement may go to another server than those before. */
@@ -70,8 +71,8 @@ export class Database {
     }, { budgetMs, signal, fragile: true })
   }
 
-  async #within<T> (label: string, work: Work<T>, { budgetMs = this.#deadlineMs, signal, sendAgain = false, fragile = false }: WorkOptions): Promise<T> {
-    if (budgetMs <= 0) throw new StoreError(label, new DeadlineError(this.#deadlineMs)) // it has waited for all of its time
+  async #within<T> (label: string, work: Work<T>, { budgetMs = this.deadlineMs, signal, sendAgain = false, fragile = false }: WorkOptions): Promise<T> {
+    if (budgetMs <= 0) throw new StoreError(label, new DeadlineError(this.deadlineMs)) // it has waited for all of its time
     const startedAt = performance.now()
     const deadline = new Deadline(budgetMs, signal)
     let bornAfter = -Infinity

@@ -1,19 +1,19 @@
 import { FifoMap } from 'toad-cache'
 import type { JsonObject } from '../../session/store.js'
 import { deepFreeze, isValues } from '../../session/values.js'
-import { countParts } from '../json.js'
+import { weightOf } from '../json.js'
 import { RowRecord } from './row-record.js'
 
 /** Most records: some 20 MB as sessions are, 100 MB at worst. */
 const MOST = 10_000
 /** How long a record is kept at most. It bounds what memory holds, and how long a transaction's number has to mean one transaction. */
 const KEPT_MS = 60_000
-/** Of values and claims as JSON: larger ones are not kept. */
-const MOST_CHARACTERS = 1_024
-/** Keys and elements, at any depth: what they take of memory no text tells. */
-const MOST_PARTS = 64
+/** Bytes of memory that values and claims may take, about: larger ones are not kept. */
+const MOST_BYTES = 4_096
 /** Sessions whose last reading is remembered: a power of 16, and 4 bytes for each. */
 const PLACES = 16 ** 4
+/** Sets apart a transaction whose row is too large: it is not to be measured again. */
+const LARGE = 2 ** 31
 
 /**
  * Records as they were read of late, each with the transaction that wrote its row: the server is asked for every session each
@@ -29,6 +29,7 @@ export class RecentRecords {
   /** Who had written the row that was read last of the sessions whose ids begin alike. A guess: it decides what is worth keeping. */
   readonly #lastWriters = new Uint32Array(PLACES)
   #era = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor (keptMs = KEPT_MS) {
     this.#keptMs = keptMs
@@ -38,7 +39,7 @@ export class RecentRecords {
   find (id: string, era: number): RowRecord | null {
     if (era !== this.#era) {
       this.#era = era
-      this.#kept.clear()
+      this.clear()
     }
     return this.#kept.get(id) ?? null
   }
@@ -48,16 +49,26 @@ export class RecentRecords {
     const writer = Number(RowRecord.writerOf(record))
     if (writer === 0 || era !== this.#era) return record
     const place = Number.parseInt(record.id.slice(0, 4), 16)
-    if (this.#lastWriters[place] === writer) return isUsual(record) ? this.#keep(record) : record
-    this.#lastWriters[place] = writer
+    const last = this.#lastWriters[place]
+    if (last === (writer ^ LARGE) >>> 0) return record
+    const isSame = last === writer
+    if (isSame && isUsual(record)) return this.#keep(record)
+    this.#lastWriters[place] = isSame ? writer ^ LARGE : writer
     return record
+  }
+
+  /** Forgets all records. */
+  clear (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#kept.clear()
   }
 
   #keep (record: RowRecord): RowRecord {
     const kept = record.detached()
     deepFreeze(kept.values)
     deepFreeze(kept.claims as JsonObject)
-    if (this.#kept.size === 0) setTimeout(() => { this.#kept.clear() }, this.#keptMs).unref()
+    this.#timer ??= setTimeout(() => { this.clear() }, this.#keptMs).unref()
     this.#kept.set(kept.id, kept)
     return kept
   }
@@ -65,6 +76,5 @@ export class RecentRecords {
 
 /** Whether its size is that of most. */
 function isUsual ({ values, claims }: RowRecord): boolean {
-  const parts = [values, claims as JsonObject]
-  return isValues(values) && countParts(parts, MOST_PARTS) <= MOST_PARTS && JSON.stringify(parts).length <= MOST_CHARACTERS
+  return isValues(values) && weightOf(values, MOST_BYTES) + weightOf(claims as JsonObject, MOST_BYTES) <= MOST_BYTES
 }

@@ -19,7 +19,7 @@ export type { PostgresStoreOptions } from './connect.js'
  *
  * `view` asks the server each time, and so sees what was committed before the call, as `get` does. Of a session that it has
  * found the same twice it keeps the record for a minute at most, and is told no more than that its row is still that one (xmin):
- * up to 10,000 sessions, those of more than 1 KiB of JSON or 64 keys and elements apart: some 20 MB as sessions are. Not behind
+ * up to 10,000 sessions, those apart that would take more than about 4 KiB of memory: some 20 MB as sessions are. Not behind
  * a pooler, and not across connections that were made since: transactions are numbered by each server for itself.
  */
 export class PostgresStore implements WatchedStore {

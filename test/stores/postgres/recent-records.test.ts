@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { newId } from '../../../src/core/credential.js'
-import type { SessionRecord } from '../../../src/session/store.js'
+import type { JsonObject, SessionRecord } from '../../../src/session/store.js'
 import { RecentRecords } from '../../../src/stores/postgres/recent-records.js'
 import { RowRecord } from '../../../src/stores/postgres/row-record.js'
 import { PostgresStore } from '../../../src/stores/postgres/store.js'
@@ -165,6 +165,24 @@ t.test('attack: another server, to which a new connection leads and whose transa
   for (const client of taken) client.release()
 })
 
+t.test('attack: nor is it in a batch: what the first answer does not tell is read anew, and nobody is signed out', async (t) => {
+  const { store, viewer, own } = await open(t)
+  const sessions = await Promise.all(upTo(3).map((n) => store.create(newSession({ set: { n } }))))
+  const known = await Promise.all(sessions.slice(0, 2).map(async ({ id }) => await know(t, viewer, id)))
+  for (const { id } of known) await know(t, viewer, id) // with all connections that two at once have made
+  const taken = await Promise.all(upTo(own.totalCount).map(() => own.connect()))
+  const count = own.totalCount
+  const before = await Promise.all(known.map(async ({ id }) => found(await store.get(id))))
+  const views = await Promise.all(sessions.map(({ id }) => viewer.view(id)))
+  t.equal(own.totalCount, count + 1)
+  t.same(views.map((record) => record?.values), upTo(3).map((n) => ({ n })))
+  for (const [n, view] of views.slice(0, 2).entries()) {
+    t.not(found(view).values, known[n]?.values)
+    t.same(facts(found(view)), facts(found(before[n] ?? null)))
+  }
+  for (const client of taken) client.release()
+})
+
 t.test('attack: behind a pooler, which may lead to any server, nothing is known', async (t) => {
   const { store, viewer } = await open(t, { pooler: 'transaction' })
   const { id } = await store.create(newSession({ set: CONTENTS }))
@@ -174,11 +192,11 @@ t.test('attack: behind a pooler, which may lead to any server, nothing is known'
 
 t.test('what is large, or of many parts, or nested as only a hand can, is not kept, alone or among others that are', async (t) => {
   const { store, pool, viewer } = await open(t)
-  const large = await store.create(newSession({ set: { text: 'x'.repeat(1_024) } }))
-  const many = await store.create(newSession({ set: { list: Array(65).fill(0) } }))
-  const deep = await store.create(newSession({ set: {} }))
+  // apart from each other by the beginning of their ids: of two that begin alike neither may be kept
+  const begin = (n: number, set: JsonObject): Promise<SessionRecord> => store.create(newSession({ id: `${String(n).padStart(4, '0')}${newId().slice(4)}`, set }))
+  const [large, many, deep] = await Promise.all([begin(1, { text: 'x'.repeat(4_096) }), begin(2, { list: Array(64).fill(0) }), begin(3, {})])
   await pool.query('UPDATE sessions SET "values" = $2 WHERE id = $1', [deep.id, `{"deep": ${'['.repeat(2_000)}${']'.repeat(2_000)}}`])
-  const usual = await Promise.all(upTo(15).map((n) => store.create(newSession({ set: { n } }))))
+  const usual = await Promise.all(upTo(15).map((n) => begin(10 + n, n === 0 ? { text: 'x'.repeat(4_000) } : { list: Array(n * 4).fill(n) })))
   const ids = [...usual, large, many, deep].map(({ id }) => id)
   const viewAll = (): Promise<SessionRecord[]> => Promise.all(ids.map(async (id) => found(await viewer.view(id))))
   await viewAll()
