@@ -154,6 +154,7 @@ t.test('attack: another server, to which a new connection leads and whose transa
   const { id } = await store.create(newSession({ set: CONTENTS }))
   const known = await know(t, viewer, id)
   const taken = await Promise.all(upTo(own.totalCount).map(() => own.connect()))
+  t.teardown(() => { for (const client of taken) client.release() })
   const count = own.totalCount
   const after = found(await viewer.view(id))
   t.equal(own.totalCount, count + 1, 'the statement went out on a connection that was made for it')
@@ -162,7 +163,6 @@ t.test('attack: another server, to which a new connection leads and whose transa
   const [one, two] = await Promise.all([viewer.view(id), viewer.view(id)])
   t.equal(found(one).values, found(two).values)
   t.not(found(one).values, known.values)
-  for (const client of taken) client.release()
 })
 
 t.test('attack: nor is it in a batch: what the first answer does not tell is read anew, and nobody is signed out', async (t) => {
@@ -171,6 +171,7 @@ t.test('attack: nor is it in a batch: what the first answer does not tell is rea
   const known = await Promise.all(sessions.slice(0, 2).map(async ({ id }) => await know(t, viewer, id)))
   for (const { id } of known) await know(t, viewer, id) // with all connections that two at once have made
   const taken = await Promise.all(upTo(own.totalCount).map(() => own.connect()))
+  t.teardown(() => { for (const client of taken) client.release() })
   const count = own.totalCount
   const before = await Promise.all(known.map(async ({ id }) => found(await store.get(id))))
   const views = await Promise.all(sessions.map(({ id }) => viewer.view(id)))
@@ -180,7 +181,6 @@ t.test('attack: nor is it in a batch: what the first answer does not tell is rea
     t.not(found(view).values, known[n]?.values)
     t.same(facts(found(view)), facts(found(before[n] ?? null)))
   }
-  for (const client of taken) client.release()
 })
 
 t.test('attack: behind a pooler, which may lead to any server, nothing is known', async (t) => {
