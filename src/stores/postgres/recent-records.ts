@@ -54,6 +54,7 @@ export class RecentRecords {
     const isSame = last === writer
     if (isSame && isUsual(record)) return this.#keep(record)
     this.#lastWriters[place] = isSame ? writer ^ LARGE : writer
+    this.#kept.delete(record.id) // another row's: to ask by it would cost the server more than not to ask
     return record
   }
 

@@ -71,7 +71,7 @@ const GET_MANY_UNLESS_KNOWN = template('getMany', (tables) => gettingMany(
  * Of these sessions the live ones: one row with their records, in any order, or, for those whose row is still that of the
  * record that is `known`, their place in the list, from 1 on. One lookup by primary key an id.
  */
-export const getMany = (tables: Tables, ids: readonly string[], known: ReadonlyArray<SessionRecord | null>): Statement =>
+export const getMany = (tables: Tables, ids: readonly string[], known: ReadonlyArray<SessionRecord | null> = []): Statement =>
   known.every((record) => record === null)
     ? GET_MANY(tables, [plainArrayOf(ids)])
     : GET_MANY_UNLESS_KNOWN(tables, [plainArrayOf(ids), plainArrayOf(known.map((record) => record && RowRecord.writerOf(record)))])

@@ -226,6 +226,17 @@ t.test('nothing is kept for longer than its time', async (t) => {
   t.equal(recent.find(id, 0), null)
 })
 
+t.test('a record that was kept goes when the row has turned out to be another', async (t) => {
+  const { store, viewer } = await open(t)
+  const { id } = await store.create(newSession({ set: CONTENTS }))
+  const record = found(await viewer.view(id))
+  const recent = new RecentRecords()
+  for (const writer of ['100', '100']) recent.note(new RowRecord(record, writer), 0)
+  t.not(recent.find(id, 0), null)
+  recent.note(new RowRecord(record, '101'), 0)
+  t.equal(recent.find(id, 0), null)
+})
+
 t.test('a record whose transaction the server does not tell is not kept', async (t) => {
   const { store, viewer } = await open(t)
   const { id } = await store.create(newSession({ set: CONTENTS }))
