@@ -25,8 +25,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
   readonly #cookie: SessionCookie
   readonly #isVolatile: boolean
   readonly #row: SessionRow
-  /** Milliseconds since 1970, when it was first asked for. */
-  #beganAt: number | null = null
+  readonly #openedAt = Date.now()
   #state: State = 'open'
   #changes: Changes
   #signIn: SignIn | null = null
@@ -160,7 +159,9 @@ export class RequestSession implements Session<Record<string, unknown>> {
     })
   }
 
-  async regenerate (keepKeys: readonly string[] = []): Promise<void> { await this.renew({ keep: keepKeys }) }
+  async regenerate (keepKeys: readonly string[] = []): Promise<void> {
+    await this.renew({ keep: keepKeys })
+  }
 
   async destroy (): Promise<void> {
     this.#assertStorable('destroy')
@@ -250,11 +251,6 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   /** The record, unless a new session is about to take its place. */
   get #stored (): SessionRecord | null { return this.#signIn === null ? this.#row.record : null }
-
-  get #openedAt (): number {
-    this.#beganAt ??= Date.now()
-    return this.#beganAt
-  }
 
   #assertStorable (operation: string): void {
     if (this.#isVolatile) throw new StoreError(operation)

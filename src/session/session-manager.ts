@@ -262,7 +262,7 @@ export class SessionManager implements Manager, SessionHost {
   }
 
   #session (request: RequestLike, reply: ReplyLike, record: SessionRecord | null, presented: VerifiedCookie | null, isVolatile: boolean): RequestSession {
-    const row = new SessionRow(this, request, reply, record, presented === null ? null : presented.credential)
+    const row = new SessionRow(this, request, reply, record, presented?.credential ?? null)
     const session = new RequestSession(this, row, new SessionCookie(row, this.options, presented), isVolatile)
     setOpened(request, session)
     return session
