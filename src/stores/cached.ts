@@ -1,6 +1,7 @@
 import { rejectUnknown, show, wholeNumber } from '../core/options.js'
 import { checkStore } from '../session/check-store.js'
 import type { Claims, CleanupOptions, CreatedRecord, NewSession, SessionChange, SessionRecord, Store } from '../session/store.js'
+import type { Reader } from './bulk-store.js'
 import { SessionCache } from './cache/session-cache.js'
 import type { ChangeSink, ChangeWatch, WatchedStore } from './change-watch.js'
 import { tellCache } from './measures.js'
@@ -64,7 +65,7 @@ export class CachedStore implements Store {
   /** What was committed before this instant of the steady clock is known here. `-Infinity`: nothing can be heard. */
   get wholeAt (): number { return this.#watch.wholeAt }
 
-  get (id: string): Promise<SessionRecord | null> { return this.#load(id, 'read') }
+  get (id: string): Promise<SessionRecord | null> { return this.#load(id, 'copy') }
 
   view (id: string): Promise<SessionRecord | null> {
     // whoever has overridden or patched `get` is to see every load
@@ -118,7 +119,7 @@ export class CachedStore implements Store {
     return this.#closed
   }
 
-  #load (id: string, use: 'read' | 'view'): Promise<SessionRecord | null> {
+  #load (id: string, use: keyof Reader): Promise<SessionRecord | null> {
     const now = this.#clock()
     const record = now - this.#watch.wholeAt < this.#maxStalenessMs ? this.#cache.find(id, now, use) : null
     tellCache(record === null ? 'miss' : 'hit')

@@ -1,7 +1,10 @@
 import type { Json } from '../session/store.js'
 
-/** Whether a value is nested at most so deep. */
-export function isShallow (value: Json | undefined, levels: number): boolean {
+/** What is nested deeper, as only a hand in the database can, is not to be copied or frozen: that goes level by level. */
+const MOST_LEVELS = 100
+
+/** Whether a value can be copied and frozen. */
+export function isShallow (value: Json | undefined, levels = MOST_LEVELS): boolean {
   if (typeof value !== 'object' || value === null) return true
   return levels > 0 && Object.values(value).every((part: Json | undefined) => isShallow(part, levels - 1))
 }

@@ -3,9 +3,6 @@ import { deepFreeze } from '../../session/values.js'
 import { copyRecord } from '../copy-record.js'
 import { isShallow } from '../json.js'
 
-/** What is nested deeper is not kept: it is copied level by level. */
-const MOST_LEVELS = 100
-
 /** A record kept in memory: a copy of what was loaded. */
 export class KeptRecord {
   /** Characters of JSON: what makes one record larger than another. */
@@ -22,7 +19,7 @@ export class KeptRecord {
    * @param askedAt of the steady clock, before the store was asked: what the answer took counts as time that has passed
    */
   static of (record: SessionRecord, askedAt: number): KeptRecord | null {
-    return isShallow(record.values, MOST_LEVELS) && isShallow(record.claims as JsonObject, MOST_LEVELS) ? new KeptRecord(record, askedAt) : null
+    return isShallow(record.values) && isShallow(record.claims as JsonObject) ? new KeptRecord(record, askedAt) : null
   }
 
   private constructor (record: SessionRecord, askedAt: number) {
@@ -51,7 +48,7 @@ export class KeptRecord {
   }
 
   /** The same, of which nothing is shared. */
-  read (now: number): SessionRecord | null {
+  copy (now: number): SessionRecord | null {
     const record = this.view(now)
     return record && copyRecord(record)
   }

@@ -1,4 +1,5 @@
 import type { SessionRecord } from '../../session/store.js'
+import type { Reader } from '../bulk-store.js'
 import { KeptRecord } from './kept-record.js'
 
 /** Of the JSON of all records together. */
@@ -39,8 +40,8 @@ export class SessionCache {
 
   get size (): number { return this.#kept.size }
 
-  /** A record as of now, to `read`, of the caller's own, or to `view`, shared with others; `null`: none is kept that is alive. */
-  find (id: string, now: number, use: 'read' | 'view'): SessionRecord | null {
+  /** A record as of now: a `copy`, of the caller's own, or one to `view`, shared with others; `null`: none is kept that is alive. */
+  find (id: string, now: number, use: keyof Reader): SessionRecord | null {
     const kept = this.#kept.get(id)
     if (kept === undefined) return null
     const record = kept[use](now)

@@ -136,11 +136,11 @@ export class PlainPostgresStore implements BulkStore {
   ): Promise<T> {
     const startedAt = performance.now()
     const { era } = this.#database
-    const note = (record: RowRecord): RowRecord => this.#recent === null ? record : this.#recent.note(record, era)
+    const note = (record: RowRecord): RowRecord => this.#recent?.note(record, era) ?? record
     const ids: string[] = []
     const known: Array<RowRecord | null> = []
     for (const id of given) {
-      const record = this.#recent === null ? null : this.#recent.find(id, era)
+      const record = this.#recent?.find(id, era) ?? null
       if (record === null && !isUuid(id)) continue
       ids.push(id)
       known.push(record)

@@ -55,10 +55,7 @@ const isNews = (record: RecordRow | NewsRow): record is NewsRow => record.length
 
 const newsFrom = ([, at, expiresAt]: NewsRow): SaveNews => ({ savedAt: toDate(at), expiresAt: toDate(expiresAt) })
 
-/** Nested deeper, as only a hand in psql can, a row is read anew: copying goes level by level. */
-const MOST_LEVELS = 100
-
-/** Gives what stands at one place of the text of many, and further copies of it. */
+/** Gives what stands at one place of the text of many, and further copies of it; one that cannot be copied is read anew. */
 class Copies<R extends RecordRow | LoadedRow> {
   readonly #row: R
   readonly #rows: string
@@ -76,7 +73,7 @@ class Copies<R extends RecordRow | LoadedRow> {
       this.#isGiven = true
       return this.#row
     }
-    return isShallow(this.#row, MOST_LEVELS) ? copyJson(this.#row) as R : (JSON.parse(this.#rows) as R[])[this.#at] ?? this.#row
+    return isShallow(this.#row) ? copyJson(this.#row) as R : (JSON.parse(this.#rows) as R[])[this.#at] ?? this.#row
   }
 }
 

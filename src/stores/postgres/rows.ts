@@ -15,7 +15,7 @@ export type RecordRow = readonly [
   maxAge: number | null, userAgent: string | null, clientIp: string | null, blockedAt: Seconds | null, blockedReason: string | null,
   version: number, readAt: Seconds
 ]
-/** What `loadedOf` selects of a row that was not the same. */
+/** What `loadedOf` selects, and `loadedUnless` of a row that is not known. */
 export type LoadedRow = readonly [...RecordRow, writer: string]
 /** What `saveOf` selects of a row that was as it was seen. */
 export type NewsRow = readonly [id: string, savedAt: Seconds, expiresAt: Seconds]
