@@ -58,16 +58,17 @@ export class LoadQueue {
   async #send (batch: Batch, answered: () => void): Promise<void> {
     tellBatch('load', batch.length)
     const [[id, load] = []] = batch
-    if (batch.length === 1 && id !== undefined && load?.callers.length === 1) {
+    if (id === undefined || load === undefined) return
+    if (batch.length === 1 && load.callers.length === 1) {
       const [caller] = load.callers
       const budgetMs = left(this.#deadlineMs, load.since)
       await (caller?.use === 'view' ? this.#store.view(id, budgetMs) : this.#store.get(id, budgetMs)).then(caller?.resolve, caller?.reject)
-    } else await this.#sendTogether(batch, answered)
+    } else await this.#sendTogether(batch, load.since, answered)
     this.#underWay -= batch.length
   }
 
-  async #sendTogether (batch: Batch, answered: () => void): Promise<void> {
-    const since = Math.min(...batch.map(([, load]) => load.since))
+  /** @param since when the oldest of it was asked for, which is the first */
+  async #sendTogether (batch: Batch, since: number, answered: () => void): Promise<void> {
     try {
       const found = await this.#store.getMany(batch.map(([id]) => id), left(this.#deadlineMs, since))
       answered()
