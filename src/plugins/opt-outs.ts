@@ -8,7 +8,7 @@ const NO_ROUTES = '(empty tree)'
  * routes are declared.
  *
  * Requests are asked only where their route may have: Fastify makes an object with all options of the route each time, which
- * is a third of what a visitor costs. What was declared before is not known, nor what is declared in a context from before,
+ * is a good part of what a visitor costs. What was declared before is not known, nor what is declared in a context from before,
  * nor a handler of what is not found.
  */
 export function optOuts (fastify: FastifyInstance): (request: FastifyRequest) => boolean {

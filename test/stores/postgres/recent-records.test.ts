@@ -214,7 +214,7 @@ t.test('what is large, or of many parts, or nested as only a hand can, is not ke
 t.test('nothing is kept for longer than its time', async (t) => {
   const { store, viewer } = await open(t)
   const { id } = await store.create(newSession({ set: CONTENTS }))
-  const record = await store.get(id).then(() => viewer.view(id)) as RowRecord
+  const record = await viewer.view(id) as RowRecord
   const recent = new RecentRecords(1)
   recent.note(record, 0)
   recent.note(record, 0)
